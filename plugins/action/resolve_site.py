@@ -1,0 +1,77 @@
+# Copyright: (c) 2026, web2py.deploy maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Controller side of C(resolve_site); see plugins/modules/resolve_site.py for its documentation."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import yaml
+from ansible.errors import AnsibleError
+from ansible.plugins.action import ActionBase
+
+from ansible_collections.web2py.deploy.plugins.module_utils._site import PREFIX, claims, examine, resolve
+from ansible_collections.web2py.deploy.plugins.module_utils._spec import Problem, validate
+
+SPECIFICATION = Path(__file__).resolve().parents[2] / "roles/site/meta/argument_specs.yml"
+GROUP = "web2py_web"
+
+
+def options() -> dict[str, Any]:
+    """The table of choices: the options of the role `site`."""
+    return yaml.safe_load(SPECIFICATION.read_text(encoding="utf-8"))["argument_specs"]["main"]["options"]
+
+
+class ActionModule(ActionBase):
+    _requires_connection = False
+
+    def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
+        task_vars = task_vars or {}
+        result = super().run(tmp, task_vars)
+        _validation, arguments = self.validate_argument_spec({"host": {"type": "dict", "required": True}})
+        host = arguments["host"]
+        table = options()
+        given, unreadable = self._choices(task_vars)
+        others = self._others(table, task_vars)
+        choices, problems = examine(table, given, host, others)
+        problems = unreadable + problems
+        if problems:
+            lines = [f"  {number}. {problem}" for number, problem in enumerate(problems, 1)]
+            count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
+            result.update(failed=True, problems=[str(problem) for problem in problems],
+                          msg="\n".join([f"Nothing was changed: {count} in the choices of {task_vars['inventory_hostname']}", *lines]))
+            return result
+        result.update(changed=False, site=resolve(choices, host))
+        return result
+
+    def _choices(self, task_vars: dict[str, Any]) -> tuple[dict[str, Any], list[Problem]]:
+        """All variables of the site's prefix, evaluated; those that cannot be are problems of their own."""
+        given, problems = {}, []
+        for name in sorted(task_vars):
+            if not name.startswith(PREFIX):
+                continue
+            try:
+                given[name] = self._templar.template(task_vars[name])
+            except AnsibleError as error:
+                reason = str(error).splitlines()[0]
+                problems.append(Problem(name, "", f"cannot be evaluated: {reason}", "Define what it refers to"))
+        return given, problems
+
+    def _others(self, table: dict[str, Any], task_vars: dict[str, Any]) -> list[dict[str, Any]]:
+        """What the other sites of the inventory claim on the same machine."""
+        me = task_vars["inventory_hostname"]
+        found = []
+        for name in task_vars.get("groups", {}).get(GROUP, ()):
+            theirs = task_vars["hostvars"][name]
+            if name == me or theirs.get("ansible_host", name) != task_vars.get("ansible_host", me):
+                continue
+            if theirs.get("ansible_port", 22) != task_vars.get("ansible_port", 22):
+                continue
+            chosen = {key: theirs[key] for key in table if key in theirs}
+            chosen.setdefault("web2py_domain", name)
+            values, faults = validate(table, chosen)
+            if not faults:
+                found.append({"inventory_host": name, **claims(values)})
+        return found

@@ -1,0 +1,100 @@
+# Copyright: (c) 2026, web2py.deploy maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""PRIVATE to the collection: what must be known of a host before a site is resolved, read in one pass without a process."""
+
+from __future__ import annotations
+
+import glob
+import json
+import os
+import platform
+import re
+from typing import Any
+
+
+def os_release(text: str) -> tuple[str, str]:
+    """(distribution, major version) of the text of /etc/os-release, e.g. ("debian", "12")."""
+    fields = dict(re.findall(r'^([A-Z_]+)="?([^"\n]*)"?$', text, re.MULTILINE))
+    return fields.get("ID", "unknown"), fields.get("VERSION_ID", "").split(".")[0] or "unknown"
+
+
+def installed_packages(text: str) -> list[str]:
+    """Names of the installed packages in the text of dpkg's status file."""
+    return sorted(re.findall(r"^Package: (\S+)\nStatus: install ok installed$", text, re.MULTILINE))
+
+
+def users(text: str) -> dict[str, str]:
+    """Home folder by user name, from the text of /etc/passwd."""
+    rows = (line.split(":") for line in text.splitlines())
+    return {row[0]: row[5] for row in rows if len(row) > 5}
+
+
+def listening(text: str) -> dict[str, int]:
+    """Port by socket inode of the listening sockets in the text of /proc/net/tcp or tcp6."""
+    rows = (line.split() for line in text.splitlines()[1:])
+    return {row[9]: int(row[1].rsplit(":", 1)[1], 16) for row in rows if len(row) > 9 and row[3] == "0A"}
+
+
+def memory_mb(text: str) -> int:
+    """Memory in MiB from the text of /proc/meminfo."""
+    found = re.search(r"^MemTotal:\s+(\d+) kB", text, re.MULTILINE)
+    return int(found.group(1)) // 1024 if found else 0
+
+
+def _read(path: str) -> str:
+    try:
+        with open(path, encoding="utf-8", errors="replace") as stream:
+            return stream.read()
+    except OSError:
+        return ""
+
+
+def _owners(inodes: set[str]) -> dict[str, str]:
+    """Program name by socket inode."""
+    names: dict[str, str] = {}
+    for link in glob.iglob("/proc/[0-9]*/fd/*") if inodes else ():
+        try:
+            target = os.readlink(link)
+        except OSError:
+            continue
+        inode = target[8:-1] if target.startswith("socket:[") else ""
+        if inode in inodes and names.get(inode) in (None, "systemd"):
+            names[inode] = _read(link.split("/fd/")[0] + "/comm").strip()
+    return names
+
+
+def _manifests() -> list[dict[str, Any]]:
+    """The manifests of the sites that this collection has built on the host."""
+    found = []
+    for path in sorted(glob.glob("/etc/*/site.json")):
+        try:
+            manifest = json.loads(_read(path))
+        except ValueError:
+            continue
+        if isinstance(manifest, dict) and manifest.get("managed_by") == "web2py.deploy":
+            found.append(manifest)
+    return found
+
+
+def host() -> dict[str, Any]:
+    """What the preflight and the sizing rules need to know of this host."""
+    distribution, version = os_release(_read("/etc/os-release"))
+    ports: dict[str, int] = {}
+    for table in ("/proc/net/tcp", "/proc/net/tcp6"):
+        ports.update(listening(_read(table)))
+    owners = _owners(set(ports))
+    programs = sorted({(port, owners.get(inode, "unknown")) for inode, port in ports.items()})
+    return {
+        "distribution": distribution,
+        "version": version,
+        "architecture": platform.machine(),
+        "python": platform.python_version(),
+        "cpus": len(os.sched_getaffinity(0)),
+        "memory_mb": memory_mb(_read("/proc/meminfo")),
+        "packages": installed_packages(_read("/var/lib/dpkg/status")),
+        "users": users(_read("/etc/passwd")),
+        "listening": [{"port": port, "program": program} for port, program in programs],
+        "sites": _manifests(),
+        "units": sorted(os.path.basename(path) for path in glob.glob("/usr/lib/systemd/system/*.service")),
+    }

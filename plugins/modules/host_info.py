@@ -1,0 +1,94 @@
+#!/usr/bin/python
+# Copyright: (c) 2026, web2py.deploy maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: host_info
+short_description: What must be known of a host before a site is resolved
+version_added: 1.0.0
+description:
+  - Reads the distribution, the Python, the size, the installed packages, the users, the listening ports, the units of the
+    distribution and the sites of this collection in one round trip. It takes the place of gathering facts, at a fraction of the time.
+author:
+  - web2py.deploy maintainers (@web2py)
+attributes:
+  check_mode:
+    description: Can run in check mode and return the same.
+    support: full
+  diff_mode:
+    description: Nothing is changed, hence nothing differs.
+    support: none
+seealso:
+  - module: web2py.deploy.resolve_site
+"""
+
+EXAMPLES = r"""
+- name: The host is known
+  web2py.deploy.host_info:
+  register: host
+"""
+
+RETURN = r"""
+host:
+  description: The host, as C(resolve_site) reads it.
+  returned: always
+  type: dict
+  contains:
+    distribution:
+      description: Name of the distribution in lower case.
+      type: str
+      sample: debian
+    version:
+      description: Its major version.
+      type: str
+      sample: "12"
+    architecture:
+      description: Architecture of the kernel.
+      type: str
+      sample: x86_64
+    python:
+      description: Version of the Python that Ansible runs on the host.
+      type: str
+      sample: 3.11.2
+    cpus:
+      description: Usable processors.
+      type: int
+    memory_mb:
+      description: Memory in MiB.
+      type: int
+    packages:
+      description: Names of the installed packages.
+      type: list
+      elements: str
+    users:
+      description: Home folder by user name.
+      type: dict
+    listening:
+      description: Listening TCP ports, each with the name of the program.
+      type: list
+      elements: dict
+    sites:
+      description: Manifests of the sites that this collection has built here.
+      type: list
+      elements: dict
+    units:
+      description: Service units of the distribution.
+      type: list
+      elements: str
+"""
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.web2py.deploy.plugins.module_utils._host import host
+
+
+def main() -> None:
+    module = AnsibleModule(argument_spec={}, supports_check_mode=True)
+    module.exit_json(changed=False, host=host())
+
+
+if __name__ == "__main__":
+    main()

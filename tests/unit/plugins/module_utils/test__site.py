@@ -1,0 +1,249 @@
+"""The table of choices: what is refused, all at once, and what the resolved site looks like."""
+
+from __future__ import annotations
+
+import copy
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from ansible_collections.web2py.deploy.plugins.module_utils._site import claims, examine, resolve
+
+ROOT = Path(__file__).resolve().parents[4]
+OPTIONS = yaml.safe_load((ROOT / "roles/site/meta/argument_specs.yml").read_text())["argument_specs"]["main"]["options"]
+HOST: dict[str, Any] = {
+    "distribution": "debian", "version": "12", "python": "3.11.2", "cpus": 2, "memory_mb": 2048,
+    "packages": [], "users": {"root": "/root"}, "listening": [], "sites": [], "units": ["cron.service"],
+}
+GIT = {"type": "git", "url": "https://git.example.org/shop.git", "version": "1.4.0"}
+
+
+def problems(given: dict[str, Any], host: dict[str, Any] | None = None, others: list[dict[str, Any]] | None = None) -> list[str]:
+    choices = {"web2py_domain": "www.example.org", **given}
+    return [str(problem) for problem in examine(OPTIONS, choices, {**HOST, **(host or {})}, others or [])[1]]
+
+
+def resolved(given: dict[str, Any] | None = None, host: dict[str, Any] | None = None) -> dict[str, Any]:
+    machine = {**HOST, **(host or {})}
+    choices, found = examine(OPTIONS, {"web2py_domain": "www.example.org", **(given or {})}, machine)
+    assert found == []
+    return resolve(choices, machine)
+
+
+def application(**keys: Any) -> dict[str, Any]:
+    return {"web2py_applications": [{"name": "shop", "source": GIT, **keys}]}
+
+
+ADMIN = {"web2py_admin": "tunnel", "web2py_admin_password": "correct horse"}
+BAD = [
+    # (choices, the variable that must be named, a word of the fault or remedy)
+    ({"web2py_front_edn": "nginx"}, "web2py_front_edn", "web2py_front_end"),
+    ({"web2py_nonsense_word": 1}, "web2py_nonsense_word", "unknown"),
+    ({"web2py_front_end": "ngnix"}, "web2py_front_end", "nearest is nginx"),
+    ({"web2py_app_server": "passenger"}, "web2py_app_server", "uwsgi"),
+    ({"web2py_site": "Web2py"}, "web2py_site", "lower case"),
+    ({"web2py_site": "a" * 32}, "web2py_site", "at most 31"),
+    ({"web2py_site": "../etc"}, "web2py_site", "short name"),
+    ({"web2py_site": "nginx"}, "web2py_site", "program"),
+    ({"web2py_site": 7}, "web2py_site", "Quote"),
+    ({"web2py_site": True}, "web2py_site", "Quote"),
+    ({"web2py_domain": "http://www.example.org"}, "web2py_domain", "no scheme"),
+    ({"web2py_domain": "www.example.org:8080"}, "web2py_domain", "host name"),
+    ({"web2py_domain": "*.example.org"}, "web2py_domain", "wildcard"),
+    ({"web2py_domain": "192.0.2.1"}, "web2py_domain", "host name"),
+    ({"web2py_domain": "WWW.example.org"}, "web2py_domain", "lower case"),
+    ({"web2py_domain": "a;return 200"}, "web2py_domain", "host name"),
+    ({"web2py_domain": "www.example.org\n"}, "web2py_domain", "host name"),
+    ({"web2py_aliases": "example.org"}, "web2py_aliases", "a list"),
+    ({"web2py_aliases": ["www.example.org"]}, "web2py_aliases", "more than once"),
+    ({"web2py_aliases": [["x"]]}, "web2py_aliases[0]", "text"),
+    ({"web2py_root": "srv"}, "web2py_root", "absolute"),
+    ({"web2py_root": "/etc"}, "web2py_root", "folder for sites"),
+    ({"web2py_source": "v3.3.3"}, "web2py_source", "mapping"),
+    ({"web2py_source": {"type": "svn"}}, "web2py_source.type", "pypi, git, archive, directory"),
+    ({"web2py_source": {"version": "v3.3.3"}}, "web2py_source.type", "missing"),
+    ({"web2py_source": {"type": "pypi", "version": 2.26}}, "web2py_source.version", "Quote"),
+    ({"web2py_source": {"type": "pypi", "url": "https://x"}}, "web2py_source.url", "no meaning"),
+    ({"web2py_source": {"type": "git", "verison": "v3"}}, "web2py_source.verison", "version"),
+    ({"web2py_source": {"type": "git", "version": "--upload-pack=x"}}, "web2py_source", "hyphen"),
+    ({"web2py_source": {"type": "archive", "url": "https://x/w.zip"}}, "web2py_source.sha256", "missing"),
+    ({"web2py_source": {"type": "archive", "url": "http://x/w.zip", "sha256": "0" * 64}}, "web2py_source.url", "https"),
+    ({"web2py_source": {"type": "archive", "url": "https://x/w.zip", "sha256": "abc"}}, "web2py_source.sha256", "SHA-256"),
+    ({"web2py_source": {"type": "archive", "url": "https://x", "path": "/x", "sha256": "0" * 64}}, "web2py_source", "either"),
+    ({"web2py_source": {"type": "directory"}}, "web2py_source.path", "missing"),
+    ({"web2py_source": {"type": "git", "version": "v1.99.7"}}, "web2py_source.version", "not known"),
+    ({"web2py_tls": {"provider": "letsencrypt"}}, "web2py_tls.provider", "self_signed"),
+    ({"web2py_tls": {"provider": "provided"}}, "web2py_tls.certificate", "missing"),
+    ({"web2py_tls": {"provider": "provided"}}, "web2py_tls.key", "missing"),
+    ({"web2py_tls": {"provider": "self_signed", "key": "/k"}}, "web2py_tls.key", "no meaning"),
+    ({"web2py_admin": True}, "web2py_admin", "text"),
+    ({"web2py_admin": "htps"}, "web2py_admin", "nearest is https"),
+    ({"web2py_admin": "tunnel"}, "web2py_admin_password", "vault"),
+    ({"web2py_admin": "tunnel", "web2py_admin_password": "short"}, "web2py_admin_password", "8 to 1024"),
+    ({"web2py_admin": "https", "web2py_admin_password": "correct horse"}, "web2py_admin_networks", "0.0.0.0/0"),
+    ({**ADMIN, "web2py_admin": "https", "web2py_admin_networks": ["::/0"], "web2py_tls": {"provider": "none"}}, "web2py_admin", "no https"),
+    ({**ADMIN, "web2py_source": {"type": "pypi"}}, "web2py_admin", "no complete admin"),
+    ({**ADMIN, "web2py_admin_networks": ["office"]}, "web2py_admin_networks", "not a network"),
+    ({**ADMIN, "web2py_admin_tunnel_port": 80}, "web2py_admin_tunnel_port", "1024"),
+    ({"web2py_trusted_proxies": ["10.0.0.0/33"]}, "web2py_trusted_proxies", "not a network"),
+    ({"web2py_applications": []}, "web2py_applications", "serves nothing"),
+    ({"web2py_applications": {"shop": GIT}}, "web2py_applications", "a list"),
+    ({"web2py_applications": [{"source": GIT}]}, "web2py_applications[0].name", "missing"),
+    ({"web2py_applications": [{"name": "shop"}]}, "web2py_applications[0].source", "missing"),
+    (application(name="my shop"), "web2py_applications (my shop)", "underscores"),
+    (application(name="../x"), "web2py_applications (../x)", "underscores"),
+    (application(name="admin"), "web2py_applications (admin)", "disabled"),
+    ({"web2py_applications": [{"name": "shop", "source": GIT}] * 2}, "web2py_applications (shop)", "more than once"),
+    (application(source={"type": "git", "url": "https://x"}), "web2py_applications (shop).source.version", "missing"),
+    (application(source={"type": "pypi"}), "web2py_applications[0].source.type", "git, archive"),
+    (application(source={"type": "bundled"}) | {"web2py_source": {"type": "pypi"}}, "web2py_applications (shop).source", "PyPI"),
+    (application(domains=["www.example.org"]), "web2py_domain", "more than once"),
+    (application(domains="shop.example.org"), "web2py_applications[0].domains", "a list"),
+    (application(private_files={"../x": "y"}), "web2py_applications (shop).private_files", "plain file name"),
+    (application(private_files={"a.ini": {"k": "v"}}), "web2py_applications (shop).private_files.a.ini", "text"),
+    (application(compile="maybe"), "web2py_applications[0].compile", "true or false"),
+    (application(workers=3), "web2py_applications[0].workers", "unknown"),
+    ({"web2py_default_application": "shpo", **application()}, "web2py_default_application", "shop"),
+    ({"web2py_methods": ["FETCH"]}, "web2py_methods", "GET"),
+    ({"web2py_body_limit_mb": 0}, "web2py_body_limit_mb", "10240"),
+    ({"web2py_body_limit_mb": "ten"}, "web2py_body_limit_mb", "whole number"),
+    ({"web2py_request_timeout_seconds": -1}, "web2py_request_timeout_seconds", "bounds"),
+    ({"web2py_keep_releases": 0}, "web2py_keep_releases", "bounds"),
+    ({"web2py_log_level": "debug"}, "web2py_log_level", "DEBUG"),
+]
+
+
+@pytest.mark.parametrize("given, variable, word", BAD, ids=[f"{number}-{row[1]}" for number, row in enumerate(BAD)])
+def test_a_bad_choice_is_named_with_a_remedy(given: dict[str, Any], variable: str, word: str) -> None:
+    found = problems(given)
+    assert any(line.startswith((variable + ":", variable + " =")) and word in line for line in found), found
+
+
+def test_all_problems_are_reported_at_once() -> None:
+    found = problems({"web2py_front_edn": 1, "web2py_site": "X", "web2py_admin": "https", "web2py_keep_releases": 0})
+    names = {line.split(" ")[0].rstrip(":") for line in found}
+    assert {"web2py_front_edn", "web2py_site", "web2py_admin_password", "web2py_admin_networks", "web2py_keep_releases"} <= names
+
+
+@pytest.mark.parametrize("given", [
+    {"web2py_admin": "tunnel", "web2py_admin_password": "hunter2"},
+    {"web2py_admin": "tunnel", "web2py_admin_password": ["hunter2"]},
+    application(private_files="hunter2"),
+    application(private_files={"a.ini": ["hunter2"]}),
+])
+def test_no_message_shows_a_secret(given: dict[str, Any]) -> None:
+    found = problems(given)
+    assert found and not [line for line in found if "hunter2" in line]
+
+
+@pytest.mark.parametrize("host, given, word", [
+    ({"distribution": "fedora", "version": "43"}, {}, "not a supported distribution"),
+    ({"version": "10"}, {}, "debian 12"),
+    ({"python": "3.14.0"}, {"web2py_source": {"type": "pypi"}}, "3.14"),
+    ({"python": "3.8.1"}, {}, "3.9"),
+    ({"users": {"web2py": "/home/web2py"}}, {}, "/home/web2py"),
+    ({"units": ["shop.service"]}, {"web2py_site": "shop"}, "service of that name"),
+    ({"listening": [{"port": 80, "program": "apache2"}]}, {}, "port 80 is held by apache2"),
+    ({"listening": [{"port": 443, "program": "haproxy"}]}, {}, "port 443 is held by haproxy"),
+    ({"sites": [{"site": "old", "names": ["www.example.org"], "ports": []}]}, {}, "the site old"),
+    ({"sites": [{"site": "old", "names": [], "ports": [8002]}]}, ADMIN, "Choose another port"),
+])
+def test_a_host_that_does_not_fit_is_refused(host: dict[str, Any], given: dict[str, Any], word: str) -> None:
+    assert any(word in line for line in problems(given, host)), problems(given, host)
+
+
+@pytest.mark.parametrize("other, given, variable", [
+    ({"site": "web2py", "names": ["b.example.org"], "ports": []}, {}, "web2py_site"),
+    ({"site": "b", "names": ["www.example.org"], "ports": []}, {}, "web2py_domain"),
+    ({"site": "b", "names": ["shop.example.org"], "ports": []}, application(domains=["shop.example.org"]), "web2py_applications (shop).domains"),
+    ({"site": "b", "names": ["b.example.org"], "ports": [8002]}, ADMIN, "web2py_admin_tunnel_port"),
+])
+def test_two_sites_on_one_machine_do_not_share(other: dict[str, Any], given: dict[str, Any], variable: str) -> None:
+    found = problems(given, others=[{"inventory_host": "other", **other}])
+    assert any(line.startswith(variable) for line in found), found
+
+
+def test_its_own_earlier_run_is_no_obstacle() -> None:
+    host = {
+        "users": {"web2py": "/var/lib/web2py"}, "listening": [{"port": 80, "program": "nginx"}, {"port": 443, "program": "nginx"}],
+        "sites": [{"site": "web2py", "names": ["www.example.org"], "ports": [8002]}],
+    }
+    assert problems(ADMIN, host) == []
+
+
+def test_a_name_may_move_between_sites_of_one_inventory() -> None:
+    """The manifest on the host is of yesterday; what the inventory plans for that site counts."""
+    host = {"sites": [{"site": "b", "names": ["www.example.org"], "ports": []}]}
+    assert problems({}, host, [{"inventory_host": "b", "site": "b", "names": ["b.example.org"], "ports": []}]) == []
+
+
+def test_defaults_resolve_to_a_closed_site_with_tls() -> None:
+    site = resolved()
+    assert site["url"] == "https://www.example.org"
+    assert site["admin"]["mode"] == "disabled" and site["admin"]["ports"] == []
+    assert site["secure_cookies"] is True
+    assert [row["name"] for row in site["applications"]] == ["starter"]
+    assert site["source"] == {"type": "git", "version": "v3.3.3", "url": "https://github.com/web2py/web2py.git"}
+
+
+def test_everything_a_site_owns_carries_its_name() -> None:
+    site = resolved({"web2py_site": "shop"})
+    assert site["user"] == "shop"
+    assert all("/shop" in path for path in site["paths"].values())
+    assert site["server"]["backend"] == {"protocol": "uwsgi", "address": "unix:/run/shop/app.sock", "path": "/run/shop/app.sock"}
+
+
+def test_domains_lead_to_their_applications() -> None:
+    site = resolved({
+        "web2py_aliases": ["example.org"],
+        "web2py_applications": [{"name": "main", "source": {"type": "starter"}}, {"name": "shop", "source": GIT, "domains": ["shop.example.org"]}],
+    })
+    assert site["hosts"] == [
+        {"name": "www.example.org", "aliases": ["example.org"], "application": "main"},
+        {"name": "shop.example.org", "aliases": [], "application": "shop"},
+    ]
+    assert site["routes"] == {"default_application": "main", "domains": {"shop.example.org": "shop"}}
+    assert site["names"] == ["www.example.org", "example.org", "shop.example.org"]
+
+
+@pytest.mark.parametrize("mode, port", [("tunnel", 8002), ("https", 443)])
+def test_an_open_admin_brings_its_application_and_port(mode: str, port: int) -> None:
+    site = resolved({**ADMIN, "web2py_admin": mode, "web2py_admin_networks": ["192.0.2.0/24"]})
+    assert {"name": "admin", "source": {"type": "bundled"}}.items() <= site["applications"][-1].items()
+    assert site["admin"]["ports"] == [port]
+
+
+def test_without_tls_the_site_is_plain_and_cookies_are_not_secure() -> None:
+    site = resolved({"web2py_tls": {"provider": "none"}})
+    assert (site["url"], site["ports"]["https"], site["secure_cookies"]) == ("http://www.example.org", None, False)
+
+
+def test_the_resolved_site_holds_no_secret() -> None:
+    site = resolved({**ADMIN, **application(private_files={"appconfig.ini": "password = hunter2"})})
+    assert "correct horse" not in str(site) and "hunter2" not in str(site)
+    assert site["applications"][0]["private_files"] == ["appconfig.ini"]
+
+
+def test_requirements_of_all_applications_are_joined() -> None:
+    site = resolved({**application(requirements=["requests==2.32.0"]), "web2py_source": {"type": "pypi"}}, {"python": "3.13.5", "version": "13"})
+    assert "requests==2.32.0" in site["requirements"]
+    assert {word.split("==")[0] for word in site["requirements"]} >= {"pydal", "yatl", "zombie-imp", "legacy-cgi"}
+
+
+def test_choices_from_the_command_line_are_text_and_still_right() -> None:
+    assert resolved({"web2py_body_limit_mb": "25"})["limits"]["body_mb"] == 25
+
+
+def test_resolving_changes_nothing_it_was_given() -> None:
+    given = {"web2py_domain": "www.example.org", **application(domains=["shop.example.org"])}
+    before = copy.deepcopy(given)
+    choices, _none = examine(OPTIONS, given, HOST)
+    resolve(choices, HOST)
+    assert given == before
+
+
+def test_claims_name_what_a_site_takes_for_itself() -> None:
+    choices, _none = examine(OPTIONS, {"web2py_domain": "www.example.org", **ADMIN}, HOST)
+    assert claims(choices) == {"site": "web2py", "names": ["www.example.org"], "ports": [8002]}
