@@ -1,0 +1,144 @@
+# Copyright: (c) 2026, web2py.deploy maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""PRIVATE to the collection: how a site is doing, asked through its own front door, and the words that say so."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import socket
+import ssl
+import subprocess
+import time
+from typing import Any, Mapping, Sequence
+
+TIMEOUT_SECONDS = 30
+
+
+class _Loopback(http.client.HTTPConnection):
+    """A connection to this host under the site's public name, whatever the name service says."""
+
+    def __init__(self, name: str, port: int, context: ssl.SSLContext | None) -> None:
+        super().__init__(name, port, timeout=TIMEOUT_SECONDS)
+        self._context = context
+        self.certificate: dict[str, Any] = {}
+
+    def connect(self) -> None:
+        raw = socket.create_connection(("127.0.0.1", self.port), self.timeout)
+        self.sock = raw
+        if self._context:
+            secured = self._context.wrap_socket(raw, server_hostname=self.host)
+            self.certificate = dict(secured.getpeercert() or {})
+            self.sock = secured
+
+
+def _context(site: Mapping[str, Any]) -> ssl.SSLContext:
+    """Verify against the site's own authority; files of the administrator may be of one that this host does not know."""
+    if site["tls"]["provider"] == "self_signed":
+        return ssl.create_default_context(cafile=site["tls"]["ca"])
+    context = ssl.create_default_context()
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    return context
+
+
+def ask(site: Mapping[str, Any], path: str, secure: bool) -> dict[str, Any]:
+    """Status, Location and certificate of one request under the site's canonical name; `error` where none came."""
+    port = site["ports"]["https"] if secure else site["ports"]["http"]
+    try:
+        connection = _Loopback(site["domain"], port, _context(site) if secure else None)
+        connection.request("GET", path, headers={"Connection": "close", "User-Agent": "web2py.deploy"})
+        response = connection.getresponse()
+        response.read()
+        connection.close()
+    except (OSError, http.client.HTTPException) as error:
+        return {"error": f"{type(error).__name__}: {error}"}
+    return {"status": response.status, "location": response.getheader("Location"), "certificate": connection.certificate}
+
+
+def _unit_states(units: Sequence[str]) -> dict[str, str]:
+    done = subprocess.run(["systemctl", "is-active", *units], stdout=subprocess.PIPE, text=True, check=False)
+    return dict(zip(units, done.stdout.split()))
+
+
+def _release(path: str) -> dict[str, Any]:
+    try:
+        with open(os.path.join(path, "release.json"), encoding="utf-8") as stream:
+            found = json.load(stream)
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def info(site: Mapping[str, Any]) -> dict[str, Any]:
+    """What runs and how it answers. Changes nothing."""
+    secure = site["ports"]["https"] is not None
+    release = _release(site["paths"]["current"])
+    page = ask(site, "/", secure)
+    return {
+        "url": site["url"],
+        "release": release.get("id"),
+        "versions": release.get("versions") or {},
+        "units": _unit_states([f"{site['name']}.service", f"{site['front_end']['name']}.service"]),
+        "page": page,
+        "redirect": ask(site, "/", False) if secure else None,
+        "admin": ask(site, "/admin", secure),
+        "health": ask(site, "/healthz", secure),
+        "certificate_days": certificate_days(page.get("certificate") or {}),
+    }
+
+
+def certificate_days(certificate: Mapping[str, Any]) -> int | None:
+    """Whole days until a verified certificate ends; None where it was not verified."""
+    if "notAfter" not in certificate:
+        return None
+    return int((ssl.cert_time_to_seconds(certificate["notAfter"]) - time.time()) // 86400)
+
+
+def problems(site: Mapping[str, Any], found: Mapping[str, Any]) -> list[str]:
+    """What keeps the site from being called up, one sentence each with the next thing to look at."""
+    name = site["name"]
+    look = f"Look at: journalctl -u {name} -n 50"
+    wrong = [f"{unit} is {state}. Look at: systemctl status {unit}" for unit, state in found["units"].items() if state != "active"]
+    for what, answer in (("the first page", found["page"]), ("the health page", found["health"])):
+        if "error" in answer:
+            wrong.append(f"{what} of {found['url']} gave no answer ({answer['error']}). {look}")
+        elif answer["status"] >= 500:
+            wrong.append(f"{what} of {found['url']} answered {answer['status']}. {look}")
+    if found["redirect"] is not None and not str(found["redirect"].get("location") or "").startswith(found["url"]):
+        wrong.append(f"http is not redirected to {found['url']} but answered {found['redirect']}")
+    if site["admin"]["mode"] != "https" and found["admin"].get("status", 404) < 400:
+        wrong.append(f"/admin answered {found['admin']['status']} although web2py_admin is {site['admin']['mode']}")
+    return wrong
+
+
+def summary(site: Mapping[str, Any], found: Mapping[str, Any]) -> list[str]:
+    """The closing lines of a run, from what the running site answered."""
+    versions = found["versions"]
+    states = ", ".join(f"{unit} {state}" for unit, state in found["units"].items())
+    lines = [
+        f"{found['url']} answers {found['page'].get('status', 'nothing')}"
+        + (f", http redirects to it ({found['redirect'].get('status', 'no answer')})" if found["redirect"] else ""),
+        f"web2py {versions.get('web2py', 'unknown')} on Python {versions.get('python', 'unknown')}, release {found['release']}",
+        states,
+        _admin_line(site, found),
+    ]
+    if site["tls"]["provider"] == "self_signed":
+        lines.append(f"Certificate of the site's own authority, {found['certificate_days']} days left; clients verify with {site['tls']['ca']}")
+    applications = ", ".join(row["name"] for row in site["applications"])
+    lines.append(f"Applications: {applications}. Put yours into web2py_applications and run the playbook again")
+    lines.append("Next: ansible-playbook web2py.deploy.status, web2py.deploy.uninstall")
+    return lines
+
+
+def _admin_line(site: Mapping[str, Any], found: Mapping[str, Any]) -> str:
+    answer = found["admin"].get("status", "nothing")
+    mode = site["admin"]["mode"]
+    if mode == "tunnel":
+        port = site["admin"]["tunnel_port"]
+        return f"admin is closed to the public ({answer}); through ssh -L {port}:127.0.0.1:{port} it is at http://127.0.0.1:{port}/admin"
+    if mode == "https":
+        return f"admin is open at {found['url']}/admin to {', '.join(site['admin']['networks'])}"
+    return f"admin and database pages are closed ({answer}), because nobody asked for them (web2py_admin: disabled)"
