@@ -1,0 +1,9 @@
+"""Authentication with ten tables defined in every request, as a usual application does."""
+
+
+def index():
+    return response.json({"user": auth.user_id, "tables": len(db.tables)})
+
+
+def user():
+    return auth().xml()

@@ -1,0 +1,37 @@
+"""Rows and uploaded files in a database of the application's own."""
+
+
+def index():
+    """A page of twenty rows; the first request ever fills the table."""
+    session.forget(response)
+    if db(db.article).isempty():
+        db.article.bulk_insert([{"name": "Article %d" % number, "price": number} for number in range(1, 101)])
+    rows = db(db.article).select(orderby=db.article.id, limitby=(0, 20))
+    return TABLE(*[TR(row.id, row.name, row.price) for row in rows]).xml()
+
+
+def insert():
+    session.forget(response)
+    number = db.article.insert(name=request.post_vars.name or "Article", price=0)
+    return response.json({"id": number, "count": db(db.article).count()})
+
+
+def read():
+    session.forget(response)
+    row = db.article(request.args(0))
+    if not row:
+        raise HTTP(404)
+    return response.json({"id": row.id, "name": row.name})
+
+
+def upload():
+    session.forget(response)
+    sent = request.post_vars.file
+    if sent is None or not getattr(sent, "filename", None):
+        raise HTTP(400, "no file was sent")
+    number = db.document.insert(title=sent.filename, file=db.document.file.store(sent.file, sent.filename))
+    return response.json({"id": number, "file": db.document[number].file})
+
+
+def download():
+    return response.download(request, db)

@@ -1,0 +1,6 @@
+"""A counter kept in the session."""
+
+
+def index():
+    session.count = (session.count or 0) + 1
+    return response.json({"count": session.count})

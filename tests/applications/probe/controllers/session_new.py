@@ -1,0 +1,6 @@
+"""A page that writes a session whoever asks."""
+
+
+def index():
+    session.seen = request.now.isoformat()
+    return "A session was begun"

@@ -1,0 +1,6 @@
+"""The smallest page: no session, no model, no view."""
+
+
+def index():
+    session.forget(response)
+    return "Hello from web2py"

@@ -1,0 +1,6 @@
+"""A page of 120 rows made by helpers in a view, about 10 KB."""
+
+
+def index():
+    session.forget(response)
+    return {"rows": [{"id": number, "name": "Article %d" % number, "price": number * 7 % 100} for number in range(1, 121)]}

@@ -1,0 +1,6 @@
+{
+"!langcode!": "de",
+"!langname!": "Deutsch",
+"Articles": "Artikel",
+"Good morning": "Guten Morgen",
+}
