@@ -1,0 +1,127 @@
+"""Runs on the measured host: loads our site and the reference in turn, and prints rows as JSON.
+
+Only ratios count: each round asks ours and the reference directly after one another, in alternating order. CPU is that of
+all nginx and uWSGI processes, reaped workers included, over the requests that were answered.
+"""
+
+from __future__ import annotations
+
+import argparse
+import http.client
+import json
+import os
+import re
+import ssl
+import statistics
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from urllib.parse import urlsplit
+
+TICKS = os.sysconf("SC_CLK_TCK")
+CONNECTIONS = 8
+COOKIES = 64
+
+
+def server_cpu_seconds() -> float:
+    """CPU time of all web and application server processes, their reaped children included."""
+    total = 0
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            text = stat.read_text()
+        except OSError:
+            continue
+        name = text[text.index("(") + 1 : text.rindex(")")]
+        if name.startswith(("nginx", "uwsgi", "web2py")):
+            total += sum(int(word) for word in text[text.rindex(")") + 2 :].split()[11:15])
+    return total / TICKS
+
+
+def fetch(url: str, headers: dict[str, str]) -> tuple[int, bytes, dict[str, str]]:
+    """One request; the certificate is of no interest here."""
+    parts = urlsplit(url)
+    if parts.scheme == "https":
+        context = ssl.create_default_context()
+        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+        connection: http.client.HTTPConnection = http.client.HTTPSConnection(parts.netloc, context=context, timeout=30)
+    else:
+        connection = http.client.HTTPConnection(parts.netloc, timeout=30)
+    connection.request("GET", parts.path, headers=headers)
+    answer = connection.getresponse()
+    return answer.status, answer.read(), dict(answer.getheaders())
+
+
+def cookies(url: str, count: int) -> list[str]:
+    found = []
+    for _number in range(count):
+        status, _body, headers = fetch(url, {})
+        if status != 200 or "Set-Cookie" not in headers:
+            sys.exit(f"{url} answered {status} and no cookie")
+        found.append(headers["Set-Cookie"].strip().split(";")[0].strip())
+    return found
+
+
+def script(headers: dict[str, str], jar: list[str]) -> str:
+    """A script for wrk that sends the headers, and the cookies in turn."""
+    lines = [f'wrk.headers["{name}"] = "{value}"' for name, value in headers.items()]
+    if jar:
+        lines += ["local jar = {" + ",".join(f'"{cookie}"' for cookie in jar) + "}", "local turn = 0"]
+        lines += ["request = function()", "  turn = turn % #jar + 1", '  wrk.headers["Cookie"] = jar[turn]']
+        lines += ["  return wrk.format(nil, nil, wrk.headers)", "end"]
+    return "\n".join(lines) + "\n"
+
+
+def load(url: str, seconds: int, lua: str) -> dict[str, float]:
+    """Load one address: requests per second, CPU per request in ms, 99th percentile in ms."""
+    with tempfile.NamedTemporaryFile("w", suffix=".lua") as file:
+        file.write(lua)
+        file.flush()
+        before = server_cpu_seconds()
+        words = ["wrk", "-t1", f"-c{CONNECTIONS}", f"-d{seconds}s", "--latency", "-s", file.name, url]
+        done = subprocess.run(words, capture_output=True, text=True, check=True)
+        used = server_cpu_seconds() - before
+    text = done.stdout
+    if "Non-2xx" in text or "Socket errors" in text:
+        sys.exit(f"{url}: wrong answers under load\n{text}")
+    requests = int(re.search(r"(\d+) requests in", text)[1])  # type: ignore[index]
+    rate = float(re.search(r"Requests/sec:\s+([\d.]+)", text)[1])  # type: ignore[index]
+    value, unit = re.search(r"99%\s+([\d.]+)(us|ms|s)\b", text).groups()  # type: ignore[union-attr]
+    return {"req_s": rate, "cpu": used * 1000 / requests, "p99": float(value) * {"us": 0.001, "ms": 1, "s": 1000}[unit]}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--rounds", type=int, required=True)
+    parser.add_argument("--seconds", type=int, required=True)
+    parser.add_argument("--cases", required=True, help="JSON: {case: {ours, reference, headers, session}}")
+    arguments = parser.parse_args()
+    cases = json.loads(arguments.cases)
+    rows, scripts = [], {}
+    for case, spec in cases.items():
+        sizes = {}
+        for side in ("ours", "reference"):
+            status, body, headers = fetch(spec[side], spec["headers"])
+            if status != 200:
+                sys.exit(f"{spec[side]} answered {status}")
+            sizes[side] = len(body)
+            scripts[case, side] = script(spec["headers"], cookies(spec[side], COOKIES) if spec["session"] else [])
+        rows.append({"case": case, "metric": "bytes", "ours": sizes["ours"], "reference": sizes["reference"]})
+    taken: dict[tuple[str, str, str], list[float]] = {}
+    for number in range(arguments.rounds):
+        for case, spec in cases.items():
+            for side in ("ours", "reference") if number % 2 else ("reference", "ours"):
+                for metric, value in load(spec[side], arguments.seconds, scripts[case, side]).items():
+                    taken.setdefault((case, metric, side), []).append(value)
+            print(f"round {number + 1} of {arguments.rounds}: {case}", file=sys.stderr, flush=True)
+    for case in cases:
+        for metric in ("req_s", "cpu", "p99"):
+            ours, reference = taken[case, metric, "ours"], taken[case, metric, "reference"]
+            ratio = statistics.median(a / b for a, b in zip(ours, reference))
+            rows.append({"case": case, "metric": metric, "ours": statistics.median(ours),
+                         "reference": statistics.median(reference), "ratio": ratio})
+    print(json.dumps(rows))
+
+
+if __name__ == "__main__":
+    main()
