@@ -1,0 +1,300 @@
+"""Rules for roles. Each takes the tree and returns what breaks it, in words that say where and what."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from tests.house.tree import Tree, arguments_of, module_of
+
+PURPOSES = {"install", "configure", "content", "verify"}
+SHARED_FACTS = {"web2py_resolved", "web2py_host"}
+READERS = {"ansible.builtin.assert", "ansible.builtin.debug", "ansible.builtin.uri", "ansible.builtin.wait_for"}
+FACT = re.compile(
+    r"\bansible_(distribution|os_family|hostname|fqdn|nodename|architecture|kernel|system|machine|default_ipv[46]|"
+    r"all_ipv[46]|memtotal|memory_mb|processor|python|pkg_mgr|service_mgr|date_time|lsb|env|user_id|interfaces|devices|"
+    r"mounts|virtualization|selinux|facts)\w*\b"
+)
+TYPES: dict[str, tuple[type, ...]] = {
+    "str": (str,),
+    "path": (str,),
+    "int": (int,),
+    "float": (int, float),
+    "bool": (bool,),
+    "list": (list,),
+    "dict": (dict,),
+}
+
+
+def files_of_a_role(tree: Tree) -> list[str]:
+    """A role ships its documentation, its inputs and what they mean."""
+    needed = ("README.md", "defaults/main.yml", "meta/argument_specs.yml", "tasks/main.yml")
+    return [
+        f"roles/{role}/{name} is missing"
+        for role in tree.roles
+        for name in needed
+        if not tree.text(f"roles/{role}/{name}")
+    ]
+
+
+def task_files_are_short(tree: Tree) -> list[str]:
+    """main.yml is a table of contents, every other file one concern."""
+    found = []
+    for name in tree.match("roles/*/tasks/**/*.yml"):
+        limit = 45 if name.endswith("/tasks/main.yml") else 120
+        if tree.lines(name) > limit:
+            found.append(f"{name}: {tree.lines(name)} lines, at most {limit}")
+    return found
+
+
+def inputs_are_few(tree: Tree) -> list[str]:
+    """An administrator reads a role's inputs in two minutes; site is the one table and excepted."""
+    counts = {role: len(defaults(tree, role)) for role in tree.roles if role != "site"}
+    return [f"roles/{role}: {count} inputs, at most 25" for role, count in counts.items() if count > 25]
+
+
+def tasks_are_named_as_outcomes(tree: Tree) -> list[str]:
+    """`install | Packages are there`: file first, capital, no period, a variable part only at the end."""
+    found = []
+    for name, task in tree.tasks():
+        title = str(task.get("name", ""))
+        stem = name.rpartition("/")[2].removesuffix(".yml")
+        prefix, _bar, rest = title.rpartition(" | ")
+        if not title:
+            found.append(f"{name}: a task has no name")
+        elif stem != "main" and prefix.partition(" | ")[0] != stem:
+            found.append(f"{name}: '{title}' does not begin with '{stem} | '")
+        elif not re.match(r"[A-Z0-9]", rest) or rest.endswith("."):
+            found.append(f"{name}: '{title}' needs a capital first and no period")
+        elif "{{" in rest and not rest.endswith("}}"):
+            found.append(f"{name}: '{title}' has its variable part not at the end")
+    return found
+
+
+def modules_are_fully_named(tree: Tree) -> list[str]:
+    return [
+        f"{name}: {module_of(task)} is not a full name"
+        for name, task in tree.tasks()
+        if module_of(task) and not re.fullmatch(r"[a-z0-9_]+(\.[a-z0-9_]+){2,}", module_of(task))
+    ]
+
+
+def failures_and_changes_are_not_hidden(tree: Tree) -> list[str]:
+    """A read-only probe says so by check_mode: false; nothing else may deny that it changed or failed."""
+    found = []
+    for name, task in tree.tasks():
+        module = module_of(task)
+        reader = module in READERS or module.endswith("_info") or task.get("check_mode") is False
+        found += [f"{name}: ignore_errors in '{task.get('name')}'"] if "ignore_errors" in task else []
+        for word in ("changed_when", "failed_when"):
+            if task.get(word) is False and not reader:
+                found.append(f"{name}: {word}: false on a task that can change something: '{task.get('name')}'")
+    return found
+
+
+def commands_say_when_they_change(tree: Tree) -> list[str]:
+    found = []
+    for name, task in tree.tasks():
+        module = module_of(task)
+        if module.endswith((".shell", ".raw", ".script")):
+            found.append(f"{name}: {module} in '{task.get('name')}'")
+        known = {"creates", "removes"} & set(arguments_of(task))
+        if module.endswith(".command") and "changed_when" not in task and not known:
+            found.append(f"{name}: '{task.get('name')}' neither changed_when nor creates")
+    return found
+
+
+def files_have_owner_and_mode(tree: Tree) -> list[str]:
+    found = []
+    for name, task in tree.tasks():
+        arguments = arguments_of(task)
+        if module_of(task) in ("ansible.builtin.copy", "ansible.builtin.template"):
+            lost = [word for word in ("owner", "group", "mode") if word not in arguments]
+            found += [f"{name}: '{task.get('name')}' lacks {', '.join(lost)}"] if lost else []
+        found += [f"{name}: mode {mode!r} is not a quoted 4-digit mode" for mode in modes(arguments)]
+        if module_of(task) in ("ansible.builtin.lineinfile", "ansible.builtin.blockinfile", "ansible.builtin.replace"):
+            found.append(f"{name}: {module_of(task)} edits a file that should be written whole")
+    return found
+
+
+def modes(value: Any) -> list[Any]:
+    """Every `mode` in a task's arguments that is no quoted 4-digit mode."""
+    if isinstance(value, list):
+        return [mode for item in value for mode in modes(item)]
+    if not isinstance(value, dict):
+        return []
+    bad = [mode for item in value.values() for mode in modes(item)]
+    mode = value.get("mode")
+    if mode is not None and not (isinstance(mode, str) and ("{{" in mode or re.fullmatch("[0-7]{4}", mode))):
+        bad.append(mode)
+    return bad
+
+
+def no_forbidden_words(tree: Tree) -> list[str]:
+    """Facts are not gathered, runs are not random, and main.yml is static so that tags reach its tasks."""
+    found = []
+    for name in tree.match("roles/*/*/**/*.yml", "roles/*/templates/**/*", "playbooks/*.yml"):
+        for number, line in enumerate(tree.text(name).splitlines(), 1):
+            code = line.partition(" #")[0]
+            if code.lstrip().startswith("#"):
+                continue
+            found += [f"{name}:{number}: fact {match[0]}" for match in FACT.finditer(code)]
+            found += [f"{name}:{number}: random"] if re.search(r"\|\s*random\b|lookup\('random_choice", code) else []
+            if name.endswith("tasks/main.yml") and "include_tasks" in code:
+                found.append(f"{name}:{number}: include_tasks where import_tasks lets tags through")
+    return found
+
+
+def no_code_in_comments(tree: Tree) -> list[str]:
+    pattern = re.compile(r"^\s*#\s*(- name: |ansible\.builtin\.\w+:|when: |register: |notify: )", re.MULTILINE)
+    return [
+        f"{name}: commented-out code"
+        for name in tree.match("roles/*/tasks/**/*.yml")
+        if pattern.search(tree.text(name))
+    ]
+
+
+def handlers_are_few_verbs(tree: Tree) -> list[str]:
+    found = []
+    for name in tree.match("roles/*/handlers/main.yml"):
+        titles = [str(task.get("name", "")) for task in tree.yaml(name)]
+        found += [f"{name}: {len(titles)} handlers, at most 3"] if len(titles) > 3 else []
+        found += [f"{name}: '{title}'" for title in titles if not re.match("(Reload|Restart) ", title)]
+    return found
+
+
+def internal_names_are_marked(tree: Tree) -> list[str]:
+    """`__ROLE_x` for constants, registers and facts; inputs are never written."""
+    found = []
+    for name in tree.match("roles/*/vars/*.yml"):
+        role = name.split("/")[1]
+        found += [f"{name}: {key} is no __{role}_ name" for key in tree.yaml(name) if not key.startswith(f"__{role}_")]
+    for name, task in tree.tasks():
+        role = name.split("/")[1]
+        written = [str(task["register"])] if "register" in task else []
+        if module_of(task) == "ansible.builtin.set_fact":
+            written += [key for key in arguments_of(task) if key != "cacheable"]
+        allowed = SHARED_FACTS if role == "site" else set()
+        found += [f"{name}: writes {key}" for key in written if not key.startswith(f"__{role}_") and key not in allowed]
+    return found
+
+
+def roles_use_their_own_variables(tree: Tree) -> list[str]:
+    """A role meets the site in its defaults only, and other roles nowhere."""
+    owner = {key: role for role in tree.roles for key in defaults(tree, role) | options(tree, role)}
+    choices = {key for key, role in owner.items() if role == "site"}
+    found = []
+    for name in tree.match("roles/*/*/**/*.yml", "roles/*/*/**/*.j2"):
+        role, part = name.split("/")[1:3]
+        if part in ("files", "meta"):
+            continue
+        for word in sorted(set(re.findall(r"\b(?:__)?[a-z][a-z0-9_]*\b", tree.text(name)))):
+            foreign = owner.get(word, role) != role
+            private = word.startswith("__") and any(word.startswith(f"__{other}_") for other in tree.roles)
+            if private and not word.startswith(f"__{role}_"):
+                found.append(f"{name}: {word} is internal to another role")
+            elif foreign and not (word in SHARED_FACTS or (part == "defaults" and word in choices)):
+                found.append(f"{name}: {word} belongs to role {owner[word]}")
+    return found
+
+
+def defaults_are_what_the_spec_says(tree: Tree) -> list[str]:
+    """Keys, values and types; what is required or secret has no default."""
+    found = []
+    for role in tree.roles:
+        real = defaults(tree, role)
+        for entry, spec in specs(tree, role).items():
+            for key, option in (spec.get("options") or {}).items():
+                place = f"roles/{role} {entry} {key}"
+                if "default" in option and key not in real:
+                    found.append(f"{place}: the spec has a default, defaults/main.yml has none")
+                elif key in real and option.get("required"):
+                    found.append(f"{place}: required, yet it has a default")
+                elif key in real and ("default" not in option or not same(option["default"], real[key])):
+                    found.append(f"{place}: documented {option.get('default')!r}, real {real[key]!r}")
+                elif key in real:
+                    found += [f"{place}: {problem}" for problem in type_problems(option, real[key])]
+                if re.search("_(password|secret|key)$", key) and not option.get("no_log"):
+                    found.append(f"{place}: a secret without no_log")
+        found += [f"roles/{role}: {key} is not in the spec" for key in real if key not in options(tree, role)]
+        # The choices are the site's, so they carry the product's name instead of the role's.
+        prefixes = ("web2py_", "site_") if role == "site" else (f"{role}_",)
+        found += [
+            f"roles/{role}: {key} does not begin with {prefixes[0]}" for key in real if not key.startswith(prefixes)
+        ]
+    return found
+
+
+def same(documented: Any, real: Any) -> bool:
+    return type(documented) is type(real) and bool(documented == real)
+
+
+def type_problems(option: dict[str, Any], value: Any) -> list[str]:
+    if isinstance(value, str) and "{{" in value:
+        return []
+    kind = option.get("type", "str")
+    found = []
+    if kind in TYPES and (not isinstance(value, TYPES[kind]) or (kind != "bool" and isinstance(value, bool))):
+        found.append(f"{value!r} is no {kind}")
+    if option.get("choices") and value not in option["choices"]:
+        found.append(f"{value!r} is not one of the choices")
+    return found
+
+
+def pages_show_the_spec(tree: Tree) -> list[str]:
+    from tools.docs import stale
+
+    return [f"{page.relative_to(tree.root)}: stale, run make docs" for page in stale(tree.root)]
+
+
+def templates_are_plain(tree: Tree) -> list[str]:
+    """The first line says who writes the file, except in parts that others include; data is shaped in Python."""
+    found = []
+    for name in tree.match("roles/*/templates/**/*.j2"):
+        text = tree.text(name)
+        role = name.split("/")[1]
+        whole = "".join(tree.text(other) for other in tree.match(f"roles/{role}/templates/**/*.j2"))
+        parts = re.findall(r"{%-?\s*(?:include|import|from|extends)\s+'([^']+)'", whole)
+        relative = name.split("/templates/")[1]
+        if not re.match(r"{{ ansible_managed \| comment", text) and not relative.startswith(tuple(parts)):
+            found.append(f"{name}: the first line is not {{{{ ansible_managed | comment }}}}")
+        found += [f"{name}: {tree.lines(name)} lines, at most 120"] if tree.lines(name) > 120 else []
+        found += [f"{name}: a program in Jinja (set)"] if re.search(r"{%-?\s*set\b", text) else []
+        found += [f"{name}: a date makes every run a change"] if re.search(r"\bnow\(|strftime|date_time", text) else []
+    return found
+
+
+def tags_are_known(tree: Tree) -> list[str]:
+    """A tag is a role's name or one of four purposes; README.md lists exactly those in use."""
+    used: set[str] = set()
+    for name in tree.match("roles/*/tasks/**/*.yml", "playbooks/**/*.yml"):
+        used |= tags(tree.yaml(name))
+    used -= {"always", "never"}
+    found = [f"tag {tag} is neither a role nor a purpose" for tag in sorted(used - PURPOSES - set(tree.roles))]
+    section = re.search(r"^#+ Tags\n(.*?)(?=^#|\Z)", tree.text("README.md"), re.MULTILINE | re.DOTALL)
+    if tree.text("README.md"):
+        listed = set(re.findall(r"^\| `(\w+)` \|", section[1], re.MULTILINE)) if section else set()
+        found += [f"tag {tag} is not in README.md's section Tags" for tag in sorted(used - listed)]
+        found += [f"README.md lists the tag {tag}, which no task has" for tag in sorted(listed - used)]
+    return found
+
+
+def tags(value: Any) -> set[str]:
+    if isinstance(value, list):
+        return {tag for item in value for tag in tags(item)}
+    if not isinstance(value, dict):
+        return set()
+    own = value.get("tags", [])
+    return set([own] if isinstance(own, str) else own) | {tag for item in value.values() for tag in tags(item)}
+
+
+def defaults(tree: Tree, role: str) -> dict[str, Any]:
+    return dict(tree.yaml(f"roles/{role}/defaults/main.yml"))
+
+
+def specs(tree: Tree, role: str) -> dict[str, Any]:
+    return dict(tree.yaml(f"roles/{role}/meta/argument_specs.yml").get("argument_specs", {}))
+
+
+def options(tree: Tree, role: str) -> dict[str, Any]:
+    return {key: option for spec in specs(tree, role).values() for key, option in (spec.get("options") or {}).items()}
