@@ -9,7 +9,8 @@ import http.client
 import json
 import socket
 import ssl
-from typing import Any, Mapping, NamedTuple, Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
 
 Headers = Mapping[str, str] | Sequence[tuple[str, str]]
 

@@ -2,27 +2,24 @@
 
 from __future__ import annotations
 
-import base64
 import json
-import shlex
 import ssl
 import sys
-import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, Callable, Iterator
+from typing import Any
 
 import pytest
 import yaml
-from client import Answer, Client
 
-ROOT = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(ROOT / ".collections"))
+from ansible_collections.web2py.deploy.plugins.module_utils import _host
+from ansible_collections.web2py.deploy.plugins.module_utils._site import resolve
+from ansible_collections.web2py.deploy.plugins.module_utils._spec import validate
 
-from ansible_collections.web2py.deploy.plugins.module_utils import _host  # noqa: E402
-from ansible_collections.web2py.deploy.plugins.module_utils._site import resolve  # noqa: E402
-from ansible_collections.web2py.deploy.plugins.module_utils._spec import validate  # noqa: E402
+sys.path.insert(0, str(Path(__file__).parent))
 
-Site = dict[str, Any]
+from client import Client
+from hosts import ROOT, Machine, Probe, Site, waited
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -31,34 +28,6 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: item.get_closest_marker("late") is not None)
-
-
-class Machine:
-    """The host of the site, always as root."""
-
-    def __init__(self, host: Any) -> None:
-        self.host = host
-        self.prefix = "" if host.run("id -u").stdout.strip() == "0" else "sudo "
-
-    def run(self, command: str) -> str:
-        """Output of a command that must succeed."""
-        result = self.try_to(command)
-        assert result.rc == 0, f"{command}: {result.stderr.strip() or result.stdout.strip()}"
-        return str(result.stdout)
-
-    def try_to(self, command: str) -> Any:
-        return self.host.run(f"{self.prefix}sh -c {shlex.quote(command)}")
-
-    def python(self, source: str) -> str:
-        """Output of a Python program; its text is not seen in the list of processes."""
-        code = base64.b64encode(source.encode()).decode()
-        return self.run(f"echo {code} | base64 -d | python3 -")
-
-    def lines(self, command: str) -> list[str]:
-        return self.run(command).splitlines()
-
-    def property(self, unit: str, name: str) -> str:
-        return self.run(f"systemctl show -p {name} --value {unit}").strip()
 
 
 @pytest.fixture(scope="module")
@@ -81,7 +50,9 @@ def variables(host: Any) -> dict[str, Any]:
 @pytest.fixture(scope="module")
 def site(variables: dict[str, Any], facts: dict[str, Any]) -> Site:
     """The resolved site of the host, by the same function that the roles read."""
-    spec = yaml.safe_load((ROOT / "roles/site/meta/argument_specs.yml").read_text())["argument_specs"]["main"]["options"]
+    spec = yaml.safe_load((ROOT / "roles/site/meta/argument_specs.yml").read_text())["argument_specs"]["main"][
+        "options"
+    ]
     given = {name: value for name, value in variables.items() if name in spec}
     given.setdefault("web2py_domain", variables["inventory_hostname"])
     choices, problems = validate(spec, given)
@@ -127,25 +98,6 @@ def secure(site: Site, web: Client) -> Client:
     return web
 
 
-class Probe:
-    """The application that tells what reached it."""
-
-    source = ROOT / "tests/applications/probe"
-
-    def __init__(self, web: Client, folder: str, state: str) -> None:
-        self.web, self.folder, self.state = web, folder, state
-
-    def path(self, page: str) -> str:
-        """Path of a page: `echo` is in the controller `default`, `session/index` names its own."""
-        return f"/probe/{page}" if "/" in page.split("?")[0] else f"/probe/default/{page}"
-
-    def ask(self, page: str, *arguments: Any, **options: Any) -> Answer:
-        return self.web.ask(self.path(page), *arguments, **options)
-
-    def json(self, page: str, *arguments: Any, **options: Any) -> Any:
-        return self.ask(page, *arguments, **options).json()
-
-
 @pytest.fixture(scope="module")
 def probe(site: Site, web: Client) -> Probe:
     for application in site["applications"]:
@@ -167,20 +119,6 @@ def front_end(site: Site) -> str:
     return f"{site['front_end']['name']}.service"
 
 
-def waited(question: Callable[[], bool], seconds: float) -> float:
-    """Seconds until the answer was yes; fails when it never was within the time."""
-    begin = time.monotonic()
-    trouble: object = "no"
-    while time.monotonic() - begin <= seconds:
-        try:
-            if question():
-                return time.monotonic() - begin
-        except (OSError, AssertionError) as error:
-            trouble = error
-        time.sleep(0.05)
-    raise AssertionError(f"not within {seconds} s: {trouble}")
-
-
 @pytest.fixture
 def answers(web: Client, site: Site) -> Callable[[], bool]:
     """Whether a page made by web2py comes now."""
@@ -189,9 +127,7 @@ def answers(web: Client, site: Site) -> Callable[[], bool]:
 
 
 @pytest.fixture
-def stopped_server(
-    machine: Machine, site: Site, unit: str, answers: Callable[[], bool]
-) -> Iterator[None]:
+def stopped_server(machine: Machine, site: Site, unit: str, answers: Callable[[], bool]) -> Iterator[None]:
     """The application server is stopped for the time of a test, with its socket."""
     units = [unit, f"{site['name']}.socket"]
     units = [name for name in units if machine.try_to(f"systemctl cat {name}").rc == 0]

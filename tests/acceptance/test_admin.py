@@ -6,7 +6,7 @@ from http.client import BadStatusLine
 
 import pytest
 from client import Client
-from conftest import Machine, Site
+from hosts import Machine, Site
 
 testinfra_hosts = ["ansible://web2py_web"]
 
@@ -86,7 +86,9 @@ def test_posting_opens_nothing(path: str, web: Client) -> None:
 
 def test_no_other_application_lies_there(site: Site, machine: Machine) -> None:
     """Only the applications of the site are on the host."""
-    found = machine.lines(f"find -L {site['paths']['code']}/applications -mindepth 1 -maxdepth 1 -type d -printf '%f\\n'")
+    found = machine.lines(
+        f"find -L {site['paths']['code']}/applications -mindepth 1 -maxdepth 1 -type d -printf '%f\\n'"
+    )
     assert sorted(set(found) - {"__pycache__"}) == sorted(row["name"] for row in site["applications"])
 
 

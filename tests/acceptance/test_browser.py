@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from client import Client
-from conftest import Machine, Site
+from hosts import Machine, Site
 
 testinfra_hosts = ["ansible://web2py_web"]
 
@@ -36,7 +36,9 @@ class Browser:
         (self.home / "ca.pem").write_text(authority)
         certutil = program("certutil")
         subprocess.run([certutil, "-d", f"sql:{folder}", "-N", "--empty-password"], check=True)
-        subprocess.run([certutil, "-d", f"sql:{folder}", "-A", "-t", "C,,", "-n", "site", "-i", self.home / "ca.pem"], check=True)
+        subprocess.run(
+            [certutil, "-d", f"sql:{folder}", "-A", "-t", "C,,", "-n", "site", "-i", self.home / "ca.pem"], check=True
+        )
 
     def open(self, *options: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(

@@ -6,7 +6,7 @@ import re
 
 import pytest
 from client import Answer, Client
-from conftest import Machine, Probe, Site
+from hosts import Machine, Probe, Site
 
 testinfra_hosts = ["ansible://web2py_web"]
 
@@ -17,7 +17,16 @@ def tickets(machine: Machine, probe: Probe) -> set[str]:
 
 def tells_nothing(answer: Answer, site: Site) -> None:
     """The answer says that there is an error and nothing of the inside."""
-    inside = ["traceback", "words of a traceback", "/admin/", "ticket/", "runtimeerror", site["paths"]["root"], ".py", "gluon"]
+    inside = [
+        "traceback",
+        "words of a traceback",
+        "/admin/",
+        "ticket/",
+        "runtimeerror",
+        site["paths"]["root"],
+        ".py",
+        "gluon",
+    ]
     assert not [words for words in inside if words in answer.text.lower()]
     assert not re.search(rf"\b({site['front_end']['name']}|{site['server']['name']})\b", answer.text, re.IGNORECASE)
     assert answer.all("web2py_error") == []
@@ -34,7 +43,9 @@ def test_an_error_is_kept_for_the_operator(probe: Probe, machine: Machine, site:
     assert "words of a traceback" in machine.run(f"strings -n 8 {new.pop()} 2>/dev/null || cat {probe.state}/errors/*")
 
 
-@pytest.mark.parametrize("path", ["/none", "/none/at/all", "/probe/none", "/probe/default/none", "/starter/default/none", "/a.php"])
+@pytest.mark.parametrize(
+    "path", ["/none", "/none/at/all", "/probe/none", "/probe/default/none", "/starter/default/none", "/a.php"]
+)
 def test_what_is_missing_is_said_to_be_missing(path: str, web: Client, site: Site, probe: Probe) -> None:
     """An address that nobody serves gives 404, and no word about how the site is made."""
     answer = web.ask(path)

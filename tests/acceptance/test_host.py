@@ -7,7 +7,7 @@ import re
 from typing import Any
 
 import pytest
-from conftest import Machine, Probe, Site
+from hosts import Machine, Probe, Site
 
 testinfra_hosts = ["ansible://web2py_web"]
 
@@ -44,7 +44,11 @@ print(json.dumps(found))
 
 def secrets(variables: dict[str, Any]) -> list[str]:
     """Every secret word of the inventory: passwords, and the values in private files."""
-    words = [value for name, value in variables.items() if re.search("_(password|secret|key)$", name) and isinstance(value, str)]
+    words = [
+        value
+        for name, value in variables.items()
+        if re.search("_(password|secret|key)$", name) and isinstance(value, str)
+    ]
     for application in variables.get("web2py_applications", []):
         for content in (application.get("private_files") or {}).values():
             words += [line.partition("=")[2].strip() for line in content.splitlines() if "=" in line]
@@ -85,7 +89,11 @@ def test_the_user_writes_only_state(site: Site, machine: Machine) -> None:
         f"runuser -u {site['user']} -- find / \\( {skip} \\) -prune -o \\( -type f -o -type d \\) -writable -print 2>/dev/null"
     ).stdout.splitlines()
     assert found, "the state is not writable"
-    assert [path for path in found if not path.startswith(own) and path not in COMMON_FOLDERS and not path.startswith("/dev/")] == []
+    assert [
+        path
+        for path in found
+        if not path.startswith(own) and path not in COMMON_FOLDERS and not path.startswith("/dev/")
+    ] == []
 
 
 def test_applications_write_only_their_state(probe: Probe, site: Site) -> None:
@@ -104,7 +112,11 @@ def test_others_read_only_static_files(user: str, site: Site, machine: Machine, 
     found = machine.try_to(
         f"runuser -u {name} -- find -L {paths['root']} {paths['state']} {paths['settings']} -type f -readable 2>/dev/null"
     ).stdout.splitlines()
-    allowed = ("/static/",) if user == "nobody" else ("/static/", f"{paths['settings']}/errors/", f"{paths['settings']}/pages/")
+    allowed = (
+        ("/static/",)
+        if user == "nobody"
+        else ("/static/", f"{paths['settings']}/errors/", f"{paths['settings']}/pages/")
+    )
     assert [path for path in found if not any(part in path for part in allowed)] == []
 
 
@@ -112,7 +124,12 @@ def test_state_is_closed(site: Site, machine: Machine) -> None:
     """Nothing of the state and the settings is open to other users, whatever made it."""
     paths = site["paths"]
     tops = f"{paths['state']} {paths['settings']}"
-    assert machine.lines(f"find {tops} \\( -type f -o -type d \\) -perm /0007 -not -path '*/tls/ca.pem' -not -path '*/static/*'") == []
+    assert (
+        machine.lines(
+            f"find {tops} \\( -type f -o -type d \\) -perm /0007 -not -path '*/tls/ca.pem' -not -path '*/static/*'"
+        )
+        == []
+    )
 
 
 def test_code_belongs_to_root(site: Site, machine: Machine) -> None:

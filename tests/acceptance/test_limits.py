@@ -10,7 +10,7 @@ from http.client import BadStatusLine
 
 import pytest
 from client import Client
-from conftest import Probe, Site
+from hosts import Probe, Site
 
 testinfra_hosts = ["ansible://web2py_web"]
 
@@ -21,7 +21,9 @@ def test_a_body_over_the_limit_is_refused_at_once(probe: Probe, web: Client, sit
     """A request that announces too much is refused before it is sent."""
     size = site["limits"]["body_mb"] * 1024 * 1024 + 1
     begin = time.monotonic()
-    head = f"POST /probe/default/body HTTP/1.1\r\nHost: {web.name}\r\nContent-Length: {size}\r\nConnection: close\r\n\r\n"
+    head = (
+        f"POST /probe/default/body HTTP/1.1\r\nHost: {web.name}\r\nContent-Length: {size}\r\nConnection: close\r\n\r\n"
+    )
     assert web.send(head.encode()).status == 413
     assert time.monotonic() - begin < 3
 
@@ -29,10 +31,15 @@ def test_a_body_over_the_limit_is_refused_at_once(probe: Probe, web: Client, sit
 def test_a_body_under_the_limit_is_taken(probe: Probe, site: Site) -> None:
     """A request just under the limit arrives whole."""
     size = min(site["limits"]["body_mb"], 50) * 1024 * 1024 - 4096
-    assert probe.json("body", {"Content-Type": "application/octet-stream"}, method="POST", body=b"x" * size)["length"] == size
+    assert (
+        probe.json("body", {"Content-Type": "application/octet-stream"}, method="POST", body=b"x" * size)["length"]
+        == size
+    )
 
 
-@pytest.mark.parametrize("method", ["TRACE", "TRACK", "CONNECT", "PUT", "DELETE", "PATCH", "OPTIONS", "PROPFIND", "GETS", "get"])
+@pytest.mark.parametrize(
+    "method", ["TRACE", "TRACK", "CONNECT", "PUT", "DELETE", "PATCH", "OPTIONS", "PROPFIND", "GETS", "get"]
+)
 def test_methods_that_the_site_does_not_serve_are_refused(method: str, probe: Probe, site: Site, web: Client) -> None:
     """Only the methods of the site reach the application."""
     if method in site["limits"]["methods"]:
@@ -76,7 +83,10 @@ def seconds_until_closed(sock: socket.socket, longest: float) -> float:
 
 @pytest.mark.parametrize(
     "part",
-    [b"GET / HTTP/1.1\r\nHost: ", b"POST /probe/default/body HTTP/1.1\r\nHost: {name}\r\nContent-Length: 100\r\n\r\nhalf"],
+    [
+        b"GET / HTTP/1.1\r\nHost: ",
+        b"POST /probe/default/body HTTP/1.1\r\nHost: {name}\r\nContent-Length: 100\r\n\r\nhalf",
+    ],
     ids=["header", "body"],
 )
 def test_half_a_request_is_not_awaited_for_long(part: bytes, web: Client) -> None:

@@ -9,8 +9,7 @@ import time
 from typing import Any, Callable
 
 import pytest
-from client import Client
-from conftest import Machine, Probe, Site, waited
+from hosts import Machine, Probe, Site, waited
 
 testinfra_hosts = ["ansible://web2py_web"]
 pytestmark = pytest.mark.late
@@ -125,7 +124,9 @@ def test_the_site_starts_with_the_host(
     WEB2PY_TEST_REBOOT_COMMAND restarts the host ({host} stands for its inventory name). Without it everything that the
     site runs is stopped, what lies in /run is lost, and the system is asked to reach its usual state.
     """
-    count = probe.json("database/insert", {"Content-Type": "application/x-www-form-urlencoded"}, method="POST", body=b"name=x")["count"]
+    count = probe.json(
+        "database/insert", {"Content-Type": "application/x-www-form-urlencoded"}, method="POST", body=b"name=x"
+    )["count"]
     command = os.environ.get("WEB2PY_TEST_REBOOT_COMMAND")
     if command:
         subprocess.run(command.format(host=variables["inventory_hostname"]), shell=True, check=True, timeout=120)
@@ -133,7 +134,9 @@ def test_the_site_starts_with_the_host(
         machine.run(f"systemctl stop {unit} {site['name']}.socket {front_end} && rm -rf {site['paths']['sockets']}")
         machine.run("systemctl daemon-reload && systemctl start multi-user.target")
     waited(answers, HOST_SECONDS)
-    after = probe.json("database/insert", {"Content-Type": "application/x-www-form-urlencoded"}, method="POST", body=b"name=x")["count"]
+    after = probe.json(
+        "database/insert", {"Content-Type": "application/x-www-form-urlencoded"}, method="POST", body=b"name=x"
+    )["count"]
     assert after == count + 1
     waited(lambda: machine.try_to(f"systemctl is-active {unit} {front_end}").rc == 0, HOST_SECONDS)
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from client import Answer, Client
-from conftest import Machine, Probe, Site
+from hosts import Machine, Probe, Site
 
 testinfra_hosts = ["ansible://web2py_web"]
 
@@ -65,7 +65,9 @@ def test_files_that_everybody_asks_for(path: str, page: Answer, web: Client) -> 
     assert not answer.text.lstrip().startswith("<")
 
 
-@pytest.mark.parametrize("path", ["/", "/probe/default/echo?x=1&y=%20z", "/admin", "/starter/static/robots.txt", "//evil.example/"])
+@pytest.mark.parametrize(
+    "path", ["/", "/probe/default/echo?x=1&y=%20z", "/admin", "/starter/static/robots.txt", "//evil.example/"]
+)
 def test_http_only_redirects(path: str, secure: Client, plain: Client, site: Site) -> None:
     """Over http everything is sent to the canonical https address, whatever is asked, and no cookie is set."""
     answer = plain.ask(path)
@@ -148,7 +150,9 @@ def test_http2_is_spoken(secure: Client) -> None:
     """The site offers HTTP/2 and means it: it greets with a SETTINGS frame."""
     assert secure.trust
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.load_verify_locations(cadata="".join(ssl.DER_cert_to_PEM_cert(der) for der in secure.trust.get_ca_certs(True)))
+    context.load_verify_locations(
+        cadata="".join(ssl.DER_cert_to_PEM_cert(der) for der in secure.trust.get_ca_certs(True))
+    )
     context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
     context.set_alpn_protocols(["h2", "http/1.1"])
     with Client(secure.address, secure.port, secure.name, context).connect() as sock:
@@ -168,7 +172,9 @@ def test_answers_carry_the_security_headers(path: str, secure: Client) -> None:
     assert answer.get("referrer-policy")
 
 
-@pytest.mark.parametrize("path", ["/", "/nothing/here/at/all", "/starter/static/robots.txt", "/%00", "/probe/default/fail"])
+@pytest.mark.parametrize(
+    "path", ["/", "/nothing/here/at/all", "/starter/static/robots.txt", "/%00", "/probe/default/fail"]
+)
 def test_answers_name_no_version(path: str, web: Client, plain: Client) -> None:
     """No header and no error page tells which program or version answers."""
     for client in (web, plain):
@@ -176,7 +182,9 @@ def test_answers_name_no_version(path: str, web: Client, plain: Client) -> None:
         assert not re.search(r"\d", answer.get("server") or ""), answer.get("server")
         assert answer.all("x-powered-by") == []
         if answer.status >= 400:
-            assert not re.search(r"(nginx|apache|lighttpd|cherokee|uwsgi|web2py|python)[/ ]\d", answer.text, re.IGNORECASE)
+            assert not re.search(
+                r"(nginx|apache|lighttpd|cherokee|uwsgi|web2py|python)[/ ]\d", answer.text, re.IGNORECASE
+            )
 
 
 def test_pages_come_whole(probe: Probe) -> None:

@@ -7,7 +7,7 @@ from http.cookies import SimpleCookie
 
 import pytest
 from client import Answer, Client, form
-from conftest import Machine, Probe, Site, waited
+from hosts import Machine, Probe, Site, waited
 
 testinfra_hosts = ["ansible://web2py_web"]
 
@@ -74,7 +74,9 @@ def test_an_application_sets_its_own_cookie(probe: Probe) -> None:
 
 @pytest.mark.late
 @pytest.mark.parametrize("verb", ["reload", "restart"])
-def test_a_session_outlives(verb: str, session: dict[str, str], probe: Probe, machine: Machine, unit: str, site: Site) -> None:
+def test_a_session_outlives(
+    verb: str, session: dict[str, str], probe: Probe, machine: Machine, unit: str, site: Site
+) -> None:
     """The counter goes on after the application server was reloaded or started anew."""
     before = probe.json("session/index", session)["count"]
     machine.run(f"systemctl {verb} {unit}")
@@ -98,7 +100,9 @@ def test_the_memory_cache_keeps(probe: Probe) -> None:
 
 def test_rows_are_stored(probe: Probe) -> None:
     """A row that was inserted is read back as it was, also with odd letters."""
-    first = probe.json("database/insert", {"Content-Type": "application/x-www-form-urlencoded"}, method="POST", body=b"name=1")
+    first = probe.json(
+        "database/insert", {"Content-Type": "application/x-www-form-urlencoded"}, method="POST", body=b"name=1"
+    )
     row = probe.json(
         "database/insert",
         {"Content-Type": "application/x-www-form-urlencoded"},

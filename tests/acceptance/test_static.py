@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from client import Client
-from conftest import Machine, Probe, Site
+from hosts import Machine, Probe, Site
 
 testinfra_hosts = ["ansible://web2py_web"]
 
@@ -16,7 +16,14 @@ FORMS = {"plain": "/probe/static/", "versioned": "/probe/static/_1.2.3/"}
 STATIC = Probe.source / "static"
 FILES = ["css/probe.css", "js/probe.js", "plain.txt", "dot.svg"]
 MISTAKES = [
-    ".hidden", ".notes.txt.swp", ".svn/entries", "data.sqlite", "module.py", "notes.txt.bak", "notes.txt~", "settings.ini",
+    ".hidden",
+    ".notes.txt.swp",
+    ".svn/entries",
+    "data.sqlite",
+    "module.py",
+    "notes.txt.bak",
+    "notes.txt~",
+    "settings.ini",
 ]
 # Ways out of static/: each asks for a file that is there, or for its folder.
 WAYS_OUT = [
@@ -52,10 +59,24 @@ WAYS_OUT = [
     "//etc/passwd",
 ]
 OTHER_FILES = [
-    "/probe/controllers/default.py", "/probe/models/database/tables.py", "/probe/views/template/index.html", "/routes.py",
-    "/probe/languages/de.py", "/probe/databases/probe.sqlite", "/probe/databases/sql.log", "/probe/private/appconfig.ini",
-    "/probe/errors/", "/probe/sessions/", "/probe/uploads/", "/probe/cache/", "/applications/probe/controllers/default.py",
-    "/gluon/main.py", "/wsgihandler.py", "/.git/config", "/release.json", "/static/../routes.py",
+    "/probe/controllers/default.py",
+    "/probe/models/database/tables.py",
+    "/probe/views/template/index.html",
+    "/routes.py",
+    "/probe/languages/de.py",
+    "/probe/databases/probe.sqlite",
+    "/probe/databases/sql.log",
+    "/probe/private/appconfig.ini",
+    "/probe/errors/",
+    "/probe/sessions/",
+    "/probe/uploads/",
+    "/probe/cache/",
+    "/applications/probe/controllers/default.py",
+    "/gluon/main.py",
+    "/wsgihandler.py",
+    "/.git/config",
+    "/release.json",
+    "/static/../routes.py",
 ]
 GIVEN_AWAY = ["session.forget", "DAL(", "Guten Morgen", "root:x:", "SQLite format", "routers", "[core]", "define_table"]
 
@@ -72,7 +93,12 @@ def test_bytes_are_those_of_the_file(file: str, form: str, probe: Probe, web: Cl
 
 @pytest.mark.parametrize(
     "file, kind",
-    [("css/probe.css", "text/css"), ("js/probe.js", "javascript"), ("plain.txt", "text/plain"), ("dot.svg", "image/svg+xml")],
+    [
+        ("css/probe.css", "text/css"),
+        ("js/probe.js", "javascript"),
+        ("plain.txt", "text/plain"),
+        ("dot.svg", "image/svg+xml"),
+    ],
 )
 def test_files_have_their_type(file: str, kind: str, probe: Probe, web: Client) -> None:
     """A file is sent with the type that its name says."""

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from client import Client
-from conftest import Machine, Site
+from hosts import Machine, Site
 
 testinfra_hosts = ["ansible://web2py_web"]
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from client import Client
-from conftest import Probe, Site
+from hosts import Probe, Site
 
 testinfra_hosts = ["ansible://web2py_web"]
 
@@ -68,7 +68,19 @@ def test_one_value_of_each_forwarded_header_arrives(honest: dict[str, Any], site
 def test_forged_headers_change_nothing(headers: list[tuple[str, str]], honest: dict[str, Any], probe: Probe) -> None:
     """A stranger is never made local or https, nor given another address or host, by a header that he sends."""
     forged = probe.json("echo", headers)
-    for key in ("client", "remote_addr", "is_local", "is_https", "host", "url", "server_port", "path", "method", "scheme", "https"):
+    for key in (
+        "client",
+        "remote_addr",
+        "is_local",
+        "is_https",
+        "host",
+        "url",
+        "server_port",
+        "path",
+        "method",
+        "scheme",
+        "https",
+    ):
         assert forged[key] == honest[key], key
     for key in ("x_forwarded_for", "x_forwarded_proto"):
         assert forged["headers"].get(key) == honest["headers"].get(key), key
