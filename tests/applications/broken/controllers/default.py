@@ -1,2 +1,3 @@
+
 def index():
     return "never seen"

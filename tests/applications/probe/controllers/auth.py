@@ -1,3 +1,4 @@
+# ruff: noqa: F821  (web2py itself gives these names)
 """Authentication with ten tables defined in every request, as a usual application does."""
 
 

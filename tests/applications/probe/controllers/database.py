@@ -1,3 +1,4 @@
+# ruff: noqa: F821  (web2py itself gives these names)
 """Rows and uploaded files in a database of the application's own."""
 
 

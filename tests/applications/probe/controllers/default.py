@@ -1,3 +1,4 @@
+# ruff: noqa: F821  (web2py itself gives these names)
 """What tests ask of a served site: each function shows one property, as JSON where there is something to say."""
 
 import hashlib

@@ -1,3 +1,4 @@
+# ruff: noqa: F821  (web2py itself gives these names)
 """A counter kept in the session."""
 
 

@@ -1,1 +1,2 @@
+
 """A file that lies here by mistake."""

@@ -1,3 +1,4 @@
+# ruff: noqa: F821  (web2py itself gives these names)
 """One page that says what runs here and what to do next. It keeps no session and knows no secret."""
 
 import platform

@@ -1,3 +1,4 @@
+# ruff: noqa: F821  (web2py itself gives these names)
 from gluon.tools import Auth
 
 db = DAL("sqlite://auth.sqlite", pool_size=1)

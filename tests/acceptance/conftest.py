@@ -1,0 +1,139 @@
+"""What every test of the suite starts from: the site as its inventory resolves it, and clients that speak to it."""
+
+from __future__ import annotations
+
+import json
+import ssl
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from ansible_collections.web2py.deploy.plugins.module_utils import _host
+from ansible_collections.web2py.deploy.plugins.module_utils._site import resolve
+from ansible_collections.web2py.deploy.plugins.module_utils._spec import validate
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from client import Client
+from hosts import ROOT, Machine, Probe, Site, waited
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "late: disturbs the site for a while, hence runs after all others")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=lambda item: item.get_closest_marker("late") is not None)
+
+
+@pytest.fixture(scope="module")
+def machine(host: Any) -> Machine:
+    return Machine(host)
+
+
+@pytest.fixture(scope="module")
+def facts(machine: Machine) -> dict[str, Any]:
+    """What the preflight knows of the host, by the same code."""
+    return json.loads(machine.python(Path(_host.__file__).read_text() + "\nprint(json.dumps(host()))"))
+
+
+@pytest.fixture(scope="module")
+def variables(host: Any) -> dict[str, Any]:
+    """The inventory's variables of the host, as they stand there."""
+    return dict(host.ansible.get_variables())
+
+
+@pytest.fixture(scope="module")
+def site(variables: dict[str, Any], facts: dict[str, Any]) -> Site:
+    """The resolved site of the host, by the same function that the roles read."""
+    spec = yaml.safe_load((ROOT / "roles/site/meta/argument_specs.yml").read_text())["argument_specs"]["main"][
+        "options"
+    ]
+    given = {name: value for name, value in variables.items() if name in spec}
+    given.setdefault("web2py_domain", variables["inventory_hostname"])
+    choices, problems = validate(spec, given)
+    assert not problems, "\n".join(map(str, problems))
+    return resolve(choices, facts)
+
+
+@pytest.fixture(scope="module")
+def trust(site: Site, machine: Machine) -> ssl.SSLContext | None:
+    """Trust in the site's own authority, or in the certificate that was provided, and in nothing else."""
+    if not site["ports"]["https"]:
+        return None
+    tls = site["tls"]
+    file = tls["ca"] if tls["provider"] == "self_signed" else tls["certificate"]
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
+    context.load_verify_locations(cadata=machine.run(f"cat {file}"))
+    return context
+
+
+@pytest.fixture(scope="module")
+def address(variables: dict[str, Any]) -> str:
+    return str(variables.get("ansible_host", variables["inventory_hostname"]))
+
+
+@pytest.fixture(scope="module")
+def plain(site: Site, address: str) -> Client:
+    """A visitor over http."""
+    return Client(address, site["ports"]["http"], site["domain"], None)
+
+
+@pytest.fixture(scope="module")
+def web(site: Site, address: str, trust: ssl.SSLContext | None, plain: Client) -> Client:
+    """A visitor over https, or over http where the site has nothing else."""
+    return Client(address, site["ports"]["https"], site["domain"], trust) if trust else plain
+
+
+@pytest.fixture(scope="module")
+def secure(site: Site, web: Client) -> Client:
+    """A visitor over https."""
+    if not site["ports"]["https"]:
+        pytest.skip("the site has no https")
+    return web
+
+
+@pytest.fixture(scope="module")
+def probe(site: Site, web: Client) -> Probe:
+    for application in site["applications"]:
+        if application["name"] == "probe":
+            folder = application["static"].rsplit("/", 1)[0]
+            return Probe(web, folder, f"{site['paths']['state']}/applications/probe")
+    pytest.skip("the site has no application `probe` (tests/applications/probe)")
+
+
+@pytest.fixture(scope="module")
+def unit(site: Site) -> str:
+    """The unit that runs web2py, whichever server it is."""
+    return f"{site['name']}.service"
+
+
+@pytest.fixture(scope="module")
+def front_end(site: Site) -> str:
+    """The unit of the front end."""
+    return f"{site['front_end']['name']}.service"
+
+
+@pytest.fixture
+def answers(web: Client, site: Site) -> Callable[[], bool]:
+    """Whether a page made by web2py comes now."""
+    path = site["applications"][0]["check_path"]
+    return lambda: web.ask(path, timeout=2).status == 200
+
+
+@pytest.fixture
+def stopped_server(machine: Machine, site: Site, unit: str, answers: Callable[[], bool]) -> Iterator[None]:
+    """The application server is stopped for the time of a test, with its socket."""
+    units = [unit, f"{site['name']}.socket"]
+    units = [name for name in units if machine.try_to(f"systemctl cat {name}").rc == 0]
+    machine.run(f"systemctl stop {' '.join(units)}")
+    try:
+        yield
+    finally:
+        machine.run(f"systemctl start {' '.join(reversed(units))}")
+        waited(answers, 20)

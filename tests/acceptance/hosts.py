@@ -1,0 +1,76 @@
+"""The two things that the suite looks at: the machine of a site, and the application that tells what reached it."""
+
+from __future__ import annotations
+
+import base64
+import shlex
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from client import Answer, Client
+
+ROOT = Path(__file__).resolve().parents[2]
+Site = dict[str, Any]
+
+
+class Machine:
+    """The host of the site, always as root."""
+
+    def __init__(self, host: Any) -> None:
+        self.host = host
+        self.prefix = "" if host.run("id -u").stdout.strip() == "0" else "sudo "
+
+    def run(self, command: str) -> str:
+        """Output of a command that must succeed."""
+        result = self.try_to(command)
+        assert result.rc == 0, f"{command}: {result.stderr.strip() or result.stdout.strip()}"
+        return str(result.stdout)
+
+    def try_to(self, command: str) -> Any:
+        return self.host.run(f"{self.prefix}sh -c {shlex.quote(command)}")
+
+    def python(self, source: str) -> str:
+        """Output of a Python program; its text is not seen in the list of processes."""
+        code = base64.b64encode(source.encode()).decode()
+        return self.run(f"echo {code} | base64 -d | python3 -")
+
+    def lines(self, command: str) -> list[str]:
+        return self.run(command).splitlines()
+
+    def property(self, unit: str, name: str) -> str:
+        return self.run(f"systemctl show -p {name} --value {unit}").strip()
+
+
+class Probe:
+    """The application that tells what reached it."""
+
+    source = ROOT / "tests/applications/probe"
+
+    def __init__(self, web: Client, folder: str, state: str) -> None:
+        self.web, self.folder, self.state = web, folder, state
+
+    def path(self, page: str) -> str:
+        """Path of a page: `echo` is in the controller `default`, `session/index` names its own."""
+        return f"/probe/{page}" if "/" in page.split("?")[0] else f"/probe/default/{page}"
+
+    def ask(self, page: str, *arguments: Any, **options: Any) -> Answer:
+        return self.web.ask(self.path(page), *arguments, **options)
+
+    def json(self, page: str, *arguments: Any, **options: Any) -> Any:
+        return self.ask(page, *arguments, **options).json()
+
+
+def waited(question: Callable[[], bool], seconds: float) -> float:
+    """Seconds until the answer was yes; fails when it never was within the time."""
+    begin = time.monotonic()
+    trouble: object = "no"
+    while time.monotonic() - begin <= seconds:
+        try:
+            if question():
+                return time.monotonic() - begin
+        except (OSError, AssertionError) as error:
+            trouble = error
+        time.sleep(0.05)
+    raise AssertionError(f"not within {seconds} s: {trouble}")

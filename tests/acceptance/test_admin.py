@@ -1,0 +1,98 @@
+"""The administrative interface is closed unless the site says otherwise."""
+
+from __future__ import annotations
+
+from http.client import BadStatusLine
+
+import pytest
+from client import Client
+from hosts import Machine, Site
+
+testinfra_hosts = ["ansible://web2py_web"]
+
+PATHS = [
+    "/admin",
+    "/admin/",
+    "/admin/default",
+    "/admin/default/index",
+    "/admin/default/site",
+    "/admin/default/index.html",
+    "/admin/default/index?send=/admin/default/site",
+    "/admin.html",
+    "/Admin/default/index",
+    "/ADMIN/",
+    "//admin//",
+    "/./admin/",
+    "/x/../admin/default/index",
+    "/x/%2e%2e/admin/default/index",
+    "/%61dmin/",
+    "/%61%64%6d%69%6e/default/index",
+    "/%2561dmin/",
+    "/admin%2f",
+    "/admin%2fdefault%2findex",
+    "/admin%00",
+    "/admin;x=y/default/index",
+    "/admin/static/css/styles.css",
+    "/admin/static/_1.2.3/css/styles.css",
+    "/admin/webservices/call/jsonrpc",
+    "/admin/default/../default/index",
+    "/admin%20/",
+    "/admin./",
+    "/appadmin",
+    "/appadmin/index",
+    "/{application}/appadmin",
+    "/{application}/appadmin/",
+    "/{application}/appadmin/index",
+    "/{application}/appadmin/index.html",
+    "/{application}/appadmin/manage/auth",
+    "/{application}//appadmin/index",
+    "/{application}/./appadmin/index",
+    "/{application}/x/../appadmin/index",
+    "/{application}/%61ppadmin/index",
+    "/{application}/appadmin%2findex",
+    "/{application}/appadmin;x/index",
+    "//{application}/appadmin/index",
+    "/examples/default/index",
+    "/welcome/default/index",
+    "/welcome/appadmin/index",
+]
+
+
+@pytest.fixture(autouse=True)
+def closed(site: Site) -> None:
+    if site["admin"]["mode"] != "disabled":
+        pytest.skip("admin is open here; its own scenario shows how far")
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_no_spelling_opens_admin(path: str, site: Site, web: Client) -> None:
+    """Every way to write the address of admin, of an application's database pages or of an example is refused by its status."""
+    for application in [row["name"] for row in site["applications"]]:
+        try:
+            answer = web.ask(path.format(application=application))
+        except (ConnectionError, BadStatusLine):
+            continue
+        assert answer.status in (400, 403, 404), f"{answer.status} {answer.get('location')}"
+        assert "password" not in answer.text.lower()
+        if "{application}" not in path:
+            break
+
+
+@pytest.mark.parametrize("path", ["/admin", "/probe/appadmin", "/admin/default/index"])
+def test_posting_opens_nothing(path: str, web: Client) -> None:
+    """A password sent to admin finds nobody to read it."""
+    assert web.ask(path, method="POST", body=b"password=guess").status in (400, 403, 404, 405)
+
+
+def test_no_other_application_lies_there(site: Site, machine: Machine) -> None:
+    """Only the applications of the site are on the host."""
+    found = machine.lines(
+        f"find -L {site['paths']['code']}/applications -mindepth 1 -maxdepth 1 -type d -printf '%f\\n'"
+    )
+    assert sorted(set(found) - {"__pycache__"}) == sorted(row["name"] for row in site["applications"])
+
+
+def test_no_admin_password_lies_there(site: Site, machine: Machine) -> None:
+    """There is no password file that would open admin."""
+    paths = site["paths"]
+    assert machine.lines(f"find -L {paths['root']} {paths['settings']} {paths['state']} -name 'parameters_*.py'") == []

@@ -1,0 +1,80 @@
+"""When something goes wrong the visitor is told so in few words, and the operator in many."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from client import Answer, Client
+from hosts import Machine, Probe, Site
+
+testinfra_hosts = ["ansible://web2py_web"]
+
+
+def tickets(machine: Machine, probe: Probe) -> set[str]:
+    return set(machine.lines(f"find {probe.state}/errors -type f"))
+
+
+def tells_nothing(answer: Answer, site: Site) -> None:
+    """The answer says that there is an error and nothing of the inside."""
+    inside = [
+        "traceback",
+        "words of a traceback",
+        "/admin/",
+        "ticket/",
+        "runtimeerror",
+        site["paths"]["root"],
+        ".py",
+        "gluon",
+    ]
+    assert not [words for words in inside if words in answer.text.lower()]
+    assert not re.search(rf"\b({site['front_end']['name']}|{site['server']['name']})\b", answer.text, re.IGNORECASE)
+    assert answer.all("web2py_error") == []
+
+
+def test_an_error_is_kept_for_the_operator(probe: Probe, machine: Machine, site: Site) -> None:
+    """A fault of the application gives 500 without its traceback, which lies in the application's errors."""
+    before = tickets(machine, probe)
+    answer = probe.ask("fail")
+    assert answer.status == 500
+    tells_nothing(answer, site)
+    new = tickets(machine, probe) - before
+    assert len(new) == 1
+    assert "words of a traceback" in machine.run(f"strings -n 8 {new.pop()} 2>/dev/null || cat {probe.state}/errors/*")
+
+
+@pytest.mark.parametrize(
+    "path", ["/none", "/none/at/all", "/probe/none", "/probe/default/none", "/starter/default/none", "/a.php"]
+)
+def test_what_is_missing_is_said_to_be_missing(path: str, web: Client, site: Site, probe: Probe) -> None:
+    """An address that nobody serves gives 404, and no word about how the site is made."""
+    answer = web.ask(path)
+    assert answer.status == 404
+    tells_nothing(answer, site)
+
+
+def test_the_application_has_its_own_words(probe: Probe) -> None:
+    """What an application says with an error of its own reaches the visitor."""
+    for page, status, words in (("missing", 404, "not here"), ("forbidden", 403, "not you")):
+        answer = probe.ask(page)
+        assert answer.status == status
+        assert words in answer.text
+
+
+def test_a_redirect_stays_on_the_site(probe: Probe, site: Site) -> None:
+    """A redirect of the application leads to the same site by the same scheme."""
+    answer = probe.ask("elsewhere")
+    assert answer.status in (302, 303)
+    location = answer.get("location") or ""
+    assert location.startswith((site["url"] + "/", "/"))
+
+
+@pytest.mark.parametrize("words", ["%ff%fe%00", "a=%ff", "\x00"])
+def test_broken_words_make_no_ticket(words: str, probe: Probe, machine: Machine) -> None:
+    """Bytes that are no text are answered, and do not fill the disk with tickets."""
+    before = len(tickets(machine, probe))
+    for _ in range(3):
+        kind = {"Content-Type": "application/x-www-form-urlencoded"}
+        answer = probe.ask("body", kind, method="POST", body=words.encode("latin-1"))
+        assert answer.status in (200, 400)
+    assert len(tickets(machine, probe)) == before

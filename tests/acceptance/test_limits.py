@@ -1,0 +1,136 @@
+"""No visitor takes more of the site than his share."""
+
+from __future__ import annotations
+
+import socket
+import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from http.client import BadStatusLine
+
+import pytest
+from client import Client
+from hosts import Probe, Site
+
+testinfra_hosts = ["ansible://web2py_web"]
+
+SLOWEST_HEADER_SECONDS = 25
+
+
+def test_a_body_over_the_limit_is_refused_at_once(probe: Probe, web: Client, site: Site) -> None:
+    """A request that announces too much is refused before it is sent."""
+    size = site["limits"]["body_mb"] * 1024 * 1024 + 1
+    begin = time.monotonic()
+    head = (
+        f"POST /probe/default/body HTTP/1.1\r\nHost: {web.name}\r\nContent-Length: {size}\r\nConnection: close\r\n\r\n"
+    )
+    assert web.send(head.encode()).status == 413
+    assert time.monotonic() - begin < 3
+
+
+def test_a_body_under_the_limit_is_taken(probe: Probe, site: Site) -> None:
+    """A request just under the limit arrives whole."""
+    size = min(site["limits"]["body_mb"], 50) * 1024 * 1024 - 4096
+    assert (
+        probe.json("body", {"Content-Type": "application/octet-stream"}, method="POST", body=b"x" * size)["length"]
+        == size
+    )
+
+
+@pytest.mark.parametrize(
+    "method", ["TRACE", "TRACK", "CONNECT", "PUT", "DELETE", "PATCH", "OPTIONS", "PROPFIND", "GETS", "get"]
+)
+def test_methods_that_the_site_does_not_serve_are_refused(method: str, probe: Probe, site: Site, web: Client) -> None:
+    """Only the methods of the site reach the application."""
+    if method in site["limits"]["methods"]:
+        assert probe.json("echo", method=method)["method"] == method
+        return
+    try:
+        assert probe.ask("echo", method=method).status in (400, 405, 501)
+    except (ConnectionError, BadStatusLine):
+        pass
+
+
+def test_methods_of_the_site_arrive(probe: Probe, site: Site) -> None:
+    """Every method that the site serves reaches the application as it is."""
+    for method in set(site["limits"]["methods"]) - {"HEAD"}:
+        assert probe.json("echo", method=method)["method"] == method
+
+
+@pytest.mark.parametrize("size", [16_384, 65_536])
+def test_oversized_headers_are_refused(size: int, web: Client) -> None:
+    """A header or an address beyond measure is refused as such and breaks nothing."""
+    assert web.ask("/", {"X-Long": "x" * 1_000_000}).status in (400, 431)
+    assert web.ask("/" + "x" * size).status in (404, 414)
+
+
+def test_long_but_decent_headers_arrive(probe: Probe) -> None:
+    """A long query and a large cookie, as real visitors send them, reach the application."""
+    answer = probe.json("echo?" + "q" * 3000, {"Cookie": "c=" + "x" * 4000})
+    assert len(answer["query"]) == 3000 and len(answer["headers"]["cookie"]) == 4002
+
+
+def seconds_until_closed(sock: socket.socket, longest: float) -> float:
+    begin = time.monotonic()
+    sock.settimeout(longest)
+    try:
+        while sock.recv(4096):
+            pass
+    except ConnectionError:
+        pass
+    return time.monotonic() - begin
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        b"GET / HTTP/1.1\r\nHost: ",
+        b"POST /probe/default/body HTTP/1.1\r\nHost: {name}\r\nContent-Length: 100\r\n\r\nhalf",
+    ],
+    ids=["header", "body"],
+)
+def test_half_a_request_is_not_awaited_for_long(part: bytes, web: Client) -> None:
+    """Who begins a request and does not end it is hung up on."""
+    with web.connect() as sock:
+        sock.sendall(part.replace(b"{name}", web.name.encode()))
+        assert seconds_until_closed(sock, SLOWEST_HEADER_SECONDS + 5) <= SLOWEST_HEADER_SECONDS
+
+
+@pytest.mark.late
+def test_connections_of_one_address_are_counted(probe: Probe, web: Client, site: Site) -> None:
+    """Beyond the limit of requests at once, an address is told 429, and served again when it has let go."""
+    limit = site["limits"]["connections_per_address"]
+    head = f"POST /probe/default/body HTTP/1.1\r\nHost: {web.name}\r\nContent-Length: 100\r\n\r\nhalf".encode()
+    with ExitStack() as stack, ThreadPoolExecutor(16) as pool:
+        held = list(pool.map(lambda _: web.connect(), range(limit + 5)))
+        for sock in held:
+            stack.enter_context(sock)
+            sock.sendall(head)
+        time.sleep(0.5)
+        assert web.ask("/").status == 429
+    time.sleep(0.5)
+    assert web.ask("/").status == 200
+
+
+@pytest.mark.late
+def test_slow_pages_leave_room_for_others(probe: Probe) -> None:
+    """Twelve visitors of a slow page do not keep another waiting."""
+    with ThreadPoolExecutor(12) as pool:
+        slow = [pool.submit(probe.ask, "slow/6", timeout=40) for _ in range(12)]
+        time.sleep(1)
+        begin = time.monotonic()
+        assert probe.ask("small/index").status == 200
+        waited = time.monotonic() - begin
+        assert [answer.result().status for answer in slow] == [200] * 12
+    assert waited < 2, f"{waited:.1f} s"
+
+
+@pytest.mark.late
+def test_slow_senders_leave_room_for_others(web: Client, site: Site) -> None:
+    """Sixty half-sent requests do not keep another waiting."""
+    with ExitStack() as stack:
+        for _ in range(min(60, site["limits"]["connections_per_address"] + 10)):
+            stack.enter_context(web.connect()).sendall(f"GET / HTTP/1.1\r\nHost: {web.name}\r\nX-".encode())
+        begin = time.monotonic()
+        assert web.ask("/").status == 200
+        assert time.monotonic() - begin < 2

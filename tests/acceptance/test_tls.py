@@ -1,0 +1,112 @@
+"""The encrypted side of the site is of today and its key is safe."""
+
+from __future__ import annotations
+
+import datetime
+import socket
+import ssl
+from typing import Any
+
+import pytest
+from client import Client
+from hosts import Machine, Site
+
+testinfra_hosts = ["ansible://web2py_web"]
+
+# Mozilla's intermediate guideline 6.0, by kind of key.
+SUITES = {
+    kind: {f"ECDHE-{kind}-{rest}" for rest in ("AES128-GCM-SHA256", "AES256-GCM-SHA384", "CHACHA20-POLY1305")}
+    for kind in ("ECDSA", "RSA")
+}
+
+
+def shaken(client: Client, version: ssl.TLSVersion, suite: str | None = None) -> tuple[str, str]:
+    """Protocol and suite agreed on by a client that knows only these; ssl.SSLError when there is no agreement."""
+    assert client.trust
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
+    context.load_verify_locations(cadata="".join(map(ssl.DER_cert_to_PEM_cert, client.trust.get_ca_certs(True))))
+    context.set_ciphers(f"{suite or 'ALL'}:@SECLEVEL=0")
+    context.minimum_version = context.maximum_version = version
+    with Client(client.address, client.port, client.name, context).connect() as sock:
+        assert isinstance(sock, ssl.SSLSocket)
+        protocol, cipher = sock.version(), sock.cipher()
+        assert protocol and cipher
+        return protocol, cipher[0]
+
+
+@pytest.fixture
+def certificate(secure: Client) -> dict[str, Any]:
+    with secure.connect() as sock:
+        assert isinstance(sock, ssl.SSLSocket)
+        return dict(sock.getpeercert() or {})
+
+
+@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
+def test_versions_of_today_are_spoken(version: ssl.TLSVersion, secure: Client) -> None:
+    """TLS 1.2 and 1.3 connect."""
+    assert shaken(secure, version)[0] == version.name.replace("_", ".")
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1, ssl.TLSVersion.TLSv1_1])
+def test_old_versions_are_refused(version: ssl.TLSVersion, secure: Client) -> None:
+    """TLS 1.0 and 1.1 are turned down by the server itself."""
+    with pytest.raises(ssl.SSLError, match="(?i)alert"):
+        shaken(secure, version)
+
+
+def test_suites_are_those_of_the_guideline(secure: Client) -> None:
+    """With TLS 1.2 exactly the guideline's suites for the key of the site are agreed on, of all that a client may offer."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.set_ciphers("ALL:COMPLEMENTOFALL:@SECLEVEL=0")
+    agreed = set()
+    for row in context.get_ciphers():
+        if row["protocol"] == "TLSv1.3":
+            continue
+        try:
+            agreed.add(shaken(secure, ssl.TLSVersion.TLSv1_2, row["name"])[1])
+        except (ssl.SSLError, ConnectionError):
+            pass
+    assert agreed in (SUITES["ECDSA"], SUITES["RSA"], SUITES["ECDSA"] | SUITES["RSA"])
+
+
+def test_the_certificate_holds_every_name(certificate: dict[str, Any], site: Site) -> None:
+    """The certificate names each public name of the site, and nothing else."""
+    assert {value for kind, value in certificate["subjectAltName"] if kind == "DNS"} == set(site["names"])
+
+
+def test_every_name_verifies(site: Site, secure: Client) -> None:
+    """A client that trusts the site's authority is satisfied with the certificate under every name."""
+    for name in site["names"]:
+        Client(secure.address, secure.port, name, secure.trust).connect().close()
+
+
+def test_the_certificate_is_valid_for_a_while(certificate: dict[str, Any], site: Site) -> None:
+    """The certificate does not run out within a week, and one of our own lives no longer than browsers accept."""
+    begin, end = (ssl.cert_time_to_seconds(certificate[key]) for key in ("notBefore", "notAfter"))
+    now = datetime.datetime.now(datetime.timezone.utc).timestamp()
+    assert begin <= now and end - now > 7 * 86400
+    if site["tls"]["provider"] == "self_signed":
+        assert end - begin <= 398 * 86400
+
+
+def test_strangers_do_not_verify(secure: Client) -> None:
+    """Without the site's authority the certificate of our own is not believed: the suite really verifies."""
+    with pytest.raises(ssl.SSLCertVerificationError):
+        Client(secure.address, secure.port, secure.name, ssl.create_default_context()).connect()
+
+
+def test_plain_words_on_the_encrypted_port_get_no_page(secure: Client) -> None:
+    """Plain http on the https port is not served."""
+    with socket.create_connection((secure.address, secure.port), timeout=5) as sock:
+        sock.sendall(f"GET / HTTP/1.1\r\nHost: {secure.name}\r\nConnection: close\r\n\r\n".encode())
+        answer = sock.recv(64)
+    assert not answer or answer.split()[1].startswith(b"4")
+
+
+def test_nobody_reads_the_key(secure: Client, site: Site, machine: Machine) -> None:
+    """The private key belongs to root and is open to nobody else, nor is the authority's."""
+    for path in [site["tls"]["key"], *machine.lines(f"find {site['paths']['settings']}/tls -name '*key*' -type f")]:
+        owner, mode = machine.run(f"stat -L -c '%U %a' {path}").split()
+        assert owner == "root" and mode in ("600", "400"), path
