@@ -40,10 +40,13 @@ def routes_py(routes: Mapping[str, Any]) -> str:
 
 
 def logging_conf(level: str) -> str:
-    """logging.conf: everything goes to standard error, which is the journal."""
+    """logging.conf: everything goes to standard error, which is the journal.
+
+    Loggers that exist when web2py reads the file are silenced unless they are named.
+    """
     return f"""{HEADER}
 [loggers]
-keys=root
+keys=root,web2py,pydal
 
 [handlers]
 keys=journal
@@ -54,6 +57,16 @@ keys=plain
 [logger_root]
 level={level}
 handlers=journal
+
+[logger_web2py]
+level=NOTSET
+handlers=
+qualname=web2py
+
+[logger_pydal]
+level=NOTSET
+handlers=
+qualname=pydal
 
 [handler_journal]
 class=StreamHandler

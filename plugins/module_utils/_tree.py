@@ -162,7 +162,7 @@ def settle(root: str, owner: Owner, public: str | None = None) -> None:
 @contextlib.contextmanager
 def locked(path: str) -> Iterator[None]:
     """Only one run at a time changes a site."""
-    with open(path, "a", encoding="utf-8") as file:
+    with os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600), "r+") as file:
         deadline = time.monotonic() + _LOCK_SECONDS
         while True:
             try:
