@@ -1,0 +1,26 @@
+# Copyright: (c) 2026, web2py.deploy maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Controller side of M(web2py.deploy.web2py_source); the module has the documentation."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ansible.plugins.action import ActionBase
+
+from ansible_collections.web2py.deploy.plugins.plugin_utils._transfer import RUNTIME, local_path, run_module
+
+
+class ActionModule(ActionBase):
+    """Brings along what lies on the controller: our runtime and a local source."""
+
+    _supports_check_mode = True
+
+    def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
+        super().run(tmp, task_vars)
+        contents = {"runtime": RUNTIME}
+        path = local_path(self._task.args.get("site", {}).get("source", {"type": ""}), self._loader.get_basedir())
+        if path:
+            contents["web2py"] = path
+        return run_module(self, contents, task_vars or {})

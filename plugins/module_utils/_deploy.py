@@ -1,0 +1,236 @@
+# Copyright: (c) 2026, web2py.deploy maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""PRIVATE to the collection: the two steps of a deployment, as one round trip each.
+
+`stage_base` puts web2py, its environment and the runtime in place; `deploy` adds the applications, composes a release,
+checks it and switches. Both are killed at any point without harm and repeated by running again.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import Any, Mapping, MutableMapping, Sequence
+
+from ansible_collections.web2py.deploy.plugins.module_utils import _application, _base, _private, _release
+from ansible_collections.web2py.deploy.plugins.module_utils._base import Place
+from ansible_collections.web2py.deploy.plugins.module_utils._run import Problem
+from ansible_collections.web2py.deploy.plugins.module_utils._source import Found, Local, on_controller, pinned
+from ansible_collections.web2py.deploy.plugins.module_utils._tree import digest, locked, read_json, write_json
+from ansible_collections.web2py.deploy.plugins.module_utils._versions import requirements_for
+
+Site = Mapping[str, Any]
+Result = dict[str, Any]
+
+
+def _file(place: Place, name: str) -> str:
+    return os.path.join(place.root, name)
+
+
+def _outcome(changed: bool, before: str, after: str, **more: Any) -> Result:
+    return {"changed": changed, "diff": {"before": before, "after": after}, **more}
+
+
+def _untransferred(local: Local, wanted: Mapping[str, bool]) -> list[str]:
+    """Labels of content that is wanted on the host and still lies on the controller."""
+    return sorted(label for label, absent in wanted.items() if absent and not local[label].get("path"))
+
+
+def _lines(rows: Mapping[str, str]) -> str:
+    return "".join(f"{name}: {value}\n" for name, value in sorted(rows.items()))
+
+
+def stage_base(site: Site, local: Local, check_mode: bool) -> Result:
+    """Stage web2py, its environment and the runtime, and note them as what the next release stands on."""
+    python = _base.host_python()
+    source = site["source"]
+    _base.refuse_impossible(str(source.get("version") or ""), python)
+    place = _base.place_of(site)
+    before: dict[str, Any] = read_json(_file(place, "base.json"), {}) if place else {}
+    serving = _release.current(place) if place else None
+    told = {"release": serving, "previous": serving}
+    commits: dict[str, str] = read_json(_file(place, "commits.json"), {}) if place else {}
+    known = dict(commits)
+    try:
+        found = pinned("web2py", source, local, commits)
+    except Problem:
+        # On a bare host git may be missing still; a real run has it installed by then.
+        if not check_mode or before:
+            raise
+        found = Found([], f"{source['type']} {source.get('version', '')}")
+    tree = place.part(_base.web2py_name(found)) if place else ""
+    runtime = "runtime-" + digest(local["runtime"]["digest"])
+    here = os.path.isdir(tree)
+    if check_mode and not (place and here):
+        return _outcome(True, _told(before), _told({"source": found.shown}), versions={"python": python}, **told)
+    if place is None:
+        raise Problem(f"The user {site['user']} does not exist. The role web2py creates it; run that first.")
+    missing = _untransferred(
+        local,
+        {"runtime": not os.path.isdir(place.part(runtime)), **({"web2py": not here} if on_controller(source) else {})},
+    )
+    if missing and not check_mode:
+        return {"changed": False, "missing": missing}
+    if check_mode:
+        names = _names(site, tree, runtime, python)
+        after = _after(names, tree, found, python)
+        changed = after != before or not all(os.path.isdir(place.part(name)) for name in names.values())
+        return _outcome(changed, _told(before), _told(after), versions=_shown(after), **told)
+    changed = _base.prepare(place)
+    with locked(_file(place, ".lock")):
+        changed = _stage(site, place, tree, runtime, found, local, python) or changed
+        names = _names(site, tree, runtime, python)
+        after = _after(names, tree, found, python)
+        if after != before:
+            write_json(_file(place, "base.json"), after, place.owner)
+        _keep_commits(place, known, commits)
+    return _outcome(changed or after != before, _told(before), _told(after), versions=_shown(after), **told)
+
+
+def _stage(site: Site, place: Place, tree: str, runtime: str, found: Found, local: Local, python: str) -> bool:
+    """Stage the parts that are not there; True when one was staged."""
+    changed = False
+    source = site["source"]
+
+    def environment(requirements: Sequence[str]) -> str:
+        nonlocal changed
+        name = _base.environment_name(python, requirements)
+        if not os.path.isdir(place.part(name)):
+            _base.stage_environment(place, name, requirements)
+            changed = True
+        return os.path.join(place.part(name), "bin", "python")
+
+    if not os.path.isdir(place.part(runtime)):
+        _base.stage_runtime(place, runtime, local)
+        changed = True
+    if not os.path.isdir(tree):
+        # pip of the site's own environment downloads the package; other sources say first what they need.
+        pip = ""
+        if source["type"] == "pypi":
+            pip = environment(_base.with_needs(site["requirements"], requirements_for(source, python)))
+        _base.stage_web2py(
+            place,
+            os.path.basename(tree),
+            source,
+            found,
+            local,
+            pip,
+            lambda content: _base.refuse_impossible(_base.version_of(content), python),
+        )
+        changed = True
+    environment(_base.requirements_of(site, tree, python))
+    return changed
+
+
+def _names(site: Site, tree: str, runtime: str, python: str) -> dict[str, str]:
+    environment = _base.environment_name(python, _base.requirements_of(site, tree, python))
+    return {"web2py": os.path.basename(tree), "environment": environment, "runtime": runtime}
+
+
+def _after(names: Mapping[str, str], tree: str, found: Found, python: str) -> dict[str, Any]:
+    versions = {"web2py": _base.version_of(tree), "python": python}
+    return {"parts": dict(names), "versions": versions, "source": found.shown}
+
+
+def _told(base: Mapping[str, Any]) -> str:
+    rows = {f"part {name}": value for name, value in base.get("parts", {}).items()}
+    return _lines({**rows, **base.get("versions", {}), **({"source": base["source"]} if base else {})})
+
+
+def _shown(base: Mapping[str, Any]) -> dict[str, str]:
+    versions = base["versions"]
+    return {"web2py": _base.short(versions["web2py"]), "python": versions["python"]}
+
+
+def _keep_commits(place: Place, known: Mapping[str, str], commits: Mapping[str, str]) -> None:
+    if commits != known:
+        write_json(_file(place, "commits.json"), {**read_json(_file(place, "commits.json"), {}), **commits}, place.owner)
+
+
+def deploy(site: Site, private: _private.Files, local: Local, check_mode: bool) -> Result:
+    """Stage the applications, compose the release that the choices ask for, check it, switch."""
+    applications = {application["name"]: application for application in site["applications"]}
+    _private.check_names(private, list(applications))
+    place = _base.place_of(site)
+    base: dict[str, Any] = read_json(_file(place, "base.json"), {}) if place else {}
+    if place is None or not base:
+        if check_mode:
+            return _outcome(True, "", _lines({f"application {name}": "new" for name in applications}),
+                            release=None, previous=None, versions={})
+        raise Problem(f"Nothing is staged in {site['paths']['root']} yet. Run the module web2py_source first.")
+    commits: dict[str, str] = read_json(_file(place, "commits.json"), {})
+    known = dict(commits)
+    found = {name: _find(name, row, local, commits, place, base) for name, row in applications.items()}
+    python = base["versions"]["python"]
+    parts = {
+        name: _application.part_name(row, found[name], place, base["parts"], python) for name, row in applications.items()
+    }
+    absent = {name: not os.path.isdir(place.part(part)) for name, part in parts.items()}
+    missing = _untransferred(
+        local, {name: absent[name] for name, row in applications.items() if on_controller(row["source"])}
+    )
+    if missing and not check_mode:
+        return {"changed": False, "missing": missing}
+    sources = {name: each.shown for name, each in found.items()}
+    release = _release.plan(site, base, parts, sources, _private.fingerprint(private))
+    serving = _release.current(place)
+    written: dict[str, list[str]] = read_json(_file(place, "private.json"), {})
+    files = _private.changed(place, private, written)
+    new = serving != release.id
+    result = _outcome(
+        new or bool(files),
+        _release.describe(_release.about(place, serving)),
+        _release.describe(release.about, files),
+        release=release.id,
+        previous=serving,
+        versions=_shown(base),
+    )
+    if check_mode:
+        return result
+    with locked(_file(place, ".lock")):
+        for name, row in applications.items():
+            if absent[name]:
+                _application.stage(place, parts[name], row, found[name], local, base["parts"])
+        _keep_commits(place, known, commits)
+        result["changed"] |= _application.state_folders(place, list(applications))
+        wanted = {name: sorted(texts) for name, texts in private.items() if texts}
+        if new or files:
+            _switch(site, place, release, private, files, written)
+        if wanted != written:
+            write_json(_file(place, "private.json"), wanted, place.owner)
+        _release.activate(place, release.id)
+        result["changed"] |= _release.prune(place, site["keep_releases"], base["parts"])
+    return result
+
+
+def _find(
+    name: str, application: Mapping[str, Any], local: Local, commits: MutableMapping[str, str], place: Place,
+    base: Mapping[str, Any]
+) -> Found:
+    if application["source"]["type"] == "bundled":
+        return _application.bundled(name, place, base["parts"]["web2py"])
+    try:
+        return pinned(name, application["source"], local, commits)
+    except Problem as problem:
+        raise Problem(f"Application {name}: {problem}") from problem
+
+
+def _switch(
+    site: Site, place: Place, release: _release.Release, private: _private.Files, files: list[str],
+    written: Mapping[str, list[str]],
+) -> None:
+    """Make the release serve, or leave everything as it was."""
+    # Noted before they are written: a killed run must not forget a secret it left.
+    noted = {name: sorted({*written.get(name, []), *private.get(name, {})}) for name in {*written, *private}}
+    write_json(_file(place, "private.json"), noted, place.owner)
+    folder = _release.compose(place, release)
+    before = _private.apply(place, private, files)
+    try:
+        for name, part in release.parts["applications"].items():
+            _application.seed(place, name, part, release.parts)
+        paths = [row.get("check_path") or f"/{row['name']}/default/index" for row in site["applications"]]
+        _release.check(place, folder, site["url"], ["/", *paths])
+    except BaseException:
+        _private.restore(place, before)
+        _release.discard(place, release.id)
+        raise

@@ -1,0 +1,68 @@
+# Copyright: (c) 2026, web2py.deploy maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The WSGI entry: one release, loaded once, ready to be forked.
+
+Whatever `current` points to later, a process stays with the release it started from.
+"""
+
+from __future__ import annotations
+
+import gc
+import importlib
+import json
+import os
+import sys
+from typing import Any
+
+from web2py_runtime import compat, guard
+
+# What applications import anyway: loaded in the master once instead of in each worker.
+PRELOAD = ("pydal", "gluon.dal", "gluon.html", "gluon.sqlhtml", "gluon.tools", "gluon.cache", "gluon.languages")
+
+
+def release_folder() -> str:
+    """The real folder of the release this package was loaded from, else the one we stand in."""
+    here = os.path.abspath(__file__)
+    for folder in (os.path.join(here, "..", "..", ".."), ".", ".."):
+        # Lexical first: <release>/runtime is a link, and its target lies outside the release.
+        folder = os.path.realpath(os.path.normpath(folder))
+        if os.path.isfile(os.path.join(folder, "runtime.json")):
+            return folder
+    raise RuntimeError(f"No release around {here} nor {os.getcwd()}: runtime.json is missing there.")
+
+
+def load() -> Any:
+    """Import web2py from the release and return its WSGI application behind the guard."""
+    release = release_folder()
+    with open(os.path.join(release, "runtime.json"), encoding="utf-8") as file:
+        settings: dict[str, Any] = json.load(file)
+    root = os.path.join(release, "web2py")
+    os.chdir(root)
+    os.environ["web2py_path"] = root
+    sys.dont_write_bytecode = True  # code is not writable for the service
+    # Links are resolved now, so that a switch of `current` never mixes two releases in one process.
+    resolved = [os.path.realpath(path) for path in sys.path if path]
+    sys.path[:] = list(dict.fromkeys([root, os.path.join(root, "site-packages"), *resolved]))
+
+    compat.before_import(settings["versions"]["web2py"])
+    from gluon.settings import global_settings
+    from gluon.storage import Storage
+
+    global_settings.web2py_runtime_handler = True
+    # Tracebacks go to the journal as well as into tickets.
+    global_settings.cmd_options = Storage(errors_to_console=True)
+    main = importlib.import_module("gluon.main")
+    compat.after_import(settings["versions"]["web2py"])
+    guard.close_admin(main, settings["admin"])
+    for name in PRELOAD:
+        importlib.import_module(name)
+    application = guard.guarded(main.wsgibase, settings)
+    # What is loaded by now lives as long as the process: the collector need not look at it again,
+    # and forked workers keep sharing its pages.
+    gc.collect()
+    gc.freeze()
+    return application
+
+
+application = load()

@@ -1,0 +1,97 @@
+# Copyright: (c) 2026, web2py.deploy maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What stands between the server and web2py: health answer, clean headers, closed administration."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+Headers = list[tuple[str, str]]
+Environ = dict[str, Any]
+Application = Callable[[Environ, Callable[..., Any]], Iterable[bytes]]
+
+LOOPBACK = ("127.0.0.1", "::1")
+
+
+def health(environ: Environ, start_response: Callable[..., Any]) -> Iterable[bytes]:
+    """'ok' as long as a worker takes requests. No session, no database, no web2py."""
+    body = b"ok\n"
+    start_response(
+        "200 OK",
+        [("Content-Type", "text/plain"), ("Content-Length", str(len(body))), ("Cache-Control", "no-store")],
+    )
+    return [] if environ.get("REQUEST_METHOD") == "HEAD" else [body]
+
+
+def cleaned(headers: Headers, secure: bool) -> Headers:
+    """Headers as HTTP wants them: web2py's cookies start with a space, and X-Powered-By is nobody's business."""
+    result = []
+    for name, value in headers:
+        lower = name.lower()
+        if lower == "set-cookie":
+            value = value.strip()
+            if secure and "; secure" not in value.lower():
+                value += "; Secure"
+        elif lower == "x-powered-by":
+            continue
+        result.append((name, value))
+    return result
+
+
+def guarded(application: Application, settings: dict[str, Any]) -> Application:
+    """The application behind the health answer and clean headers."""
+    always_secure = bool(settings["secure_cookies"])
+    # The tunnel ends in plain http on the loopback: a Secure cookie would not come back there.
+    admin = settings["admin"]
+    plain_port = str(admin["tunnel_port"]) if admin["mode"] == "tunnel" else None
+
+    def answer(environ: Environ, start_response: Callable[..., Any]) -> Iterable[bytes]:
+        if environ.get("PATH_INFO") == "/healthz":
+            return health(environ, start_response)
+        secure = always_secure and environ.get("SERVER_PORT") != plain_port
+
+        def start(status: str, headers: Headers, *exc_info: Any) -> Any:
+            return start_response(status, cleaned(headers, secure), *exc_info)
+
+        return application(environ, start)
+
+    return answer
+
+
+def admin_open(admin: dict[str, Any], environ: Environ, client: str) -> bool:
+    """Whether administration may answer this request. Only what the server says counts, no header of a client."""
+    if admin["mode"] == "https":
+        return environ.get("wsgi.url_scheme") == "https"
+    if admin["mode"] == "tunnel":
+        return (
+            environ.get("REMOTE_ADDR") in LOOPBACK
+            and client in LOOPBACK
+            and environ.get("SERVER_PORT") == str(admin["tunnel_port"])
+        )
+    return False
+
+
+def close_admin(main: Any, admin: dict[str, Any]) -> None:
+    """Make `admin` and every `appadmin` an unknown page unless the policy opens them.
+
+    The hook stands behind the rewriting, so no route can go round it, and before the session: a refused request
+    costs neither a session nor a ticket.
+    """
+    url_in = main.url_in
+
+    def closed_url_in(request: Any, environ: Environ) -> Any:
+        result = url_in(request, environ)
+        if request.application == "admin" or request.controller == "appadmin" or is_admin_file(result[0]):
+            if not admin_open(admin, environ, main.get_client(request.env)):
+                text = main.rwthread.routes.error_message % "invalid request"
+                raise main.HTTP(404, text, web2py_error="invalid application")
+        return result
+
+    main.url_in = closed_url_in
+
+
+def is_admin_file(path: str | None) -> bool:
+    """Whether a static file belongs to the administration: some routes name no application for it."""
+    return path is not None and "/applications/admin/static/" in path
