@@ -156,12 +156,13 @@ def main():
     }
     module = AnsibleModule(
         argument_spec={
-            "files": {"type": "list", "elements": "dict", "required": True, "options": entry},
+            "files": {"type": "list", "elements": "dict", "required": True, "options": entry, "no_log": True},
             "check": {"type": "list", "elements": "str", "default": []},
         },
         supports_check_mode=True,
-        no_log=True,  # keeps the content of files out of the journal; results are shown as usual
     )
+    # no_log keeps the content of files out of the journal. In results only what is sensitive stays hidden.
+    module.no_log_values.clear()
     try:
         items = wanted_all(module.params["files"])
     except ValueError as exc:
