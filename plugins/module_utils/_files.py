@@ -1,97 +1,328 @@
 # Copyright: (c) 2026, web2py.deploy maintainers
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""PRIVATE to the collection: the files web2py reads from its root, as text."""
+"""A set of files as it is wanted, as it is, and the way from one to the other and back.
+
+Private to this collection.
+"""
 
 from __future__ import annotations
 
-import json
-from typing import Any, Mapping
+import grp
+import os
+import pwd
+import stat
+import tempfile
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
+from typing import Any
 
-HEADER = "# Written by web2py.deploy; the next run overwrites it.\n"
-
-# No link to a ticket in admin, no version: visitors learn only what they can quote.
-_ERROR = (
-    '<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Error</title></head>'
-    "<body><h1>Something went wrong</h1><p>The page could not be shown. Please try again later.</p>"
-    "<p>If it happens again, quote this number: %(ticket)s</p></body></html>"
-)
-_INVALID = (
-    '<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Not found</title></head>'
-    "<body><h1>%s</h1></body></html>"
-)
+HIDDEN = "(content hidden)"
+_DEFAULT_MODES = {"file": "0644", "directory": "0755"}
 
 
-def routes_py(routes: Mapping[str, Any]) -> str:
-    """routes.py: which application answers at the root of which domain."""
-    base: dict[str, Any] = {"default_application": routes["default_application"]}
-    if routes["domains"]:
-        base["domains"] = dict(sorted(routes["domains"].items()))
-    text = "\n".join(
-        [
-            HEADER + f"routers = {{'BASE': {base!r}}}",
-            f"error_message = {_INVALID!r}",
-            f"error_message_ticket = {_ERROR!r}",
-            "",
-        ]
+@dataclass(frozen=True)
+class Wanted:
+    """One path as the caller wants it."""
+
+    path: str
+    state: str
+    content: bytes = b""
+    target: str = ""
+    owner: str | None = None
+    group: str | None = None
+    mode: int | None = None
+    sensitive: bool = False
+
+
+@dataclass(frozen=True)
+class Found:
+    """One path as it is on disk: enough to tell a difference and to put it back."""
+
+    kind: str
+    content: bytes = b""
+    target: str = ""
+    uid: int = -1
+    gid: int = -1
+    mode: int = 0
+    times: tuple[int, int] = (0, 0)
+
+
+class Refused(Exception):
+    """The new files were not accepted; the previous ones are back."""
+
+
+def wanted(entry: dict[str, Any]) -> Wanted:
+    """Check one entry of the caller's list. Raises ValueError with the words the user reads."""
+    path = entry["path"]
+    if not os.path.isabs(path) or os.path.normpath(path) != path.rstrip("/"):
+        raise ValueError(f"{path}: a path must be absolute and without '..' or '//'")
+    path = path.rstrip("/")
+    content, target = entry.get("content"), entry.get("target")
+    state = entry.get("state") or ("link" if target is not None else "file")
+    if state == "file" and content is None:
+        raise ValueError(f"{path}: state 'file' needs 'content'")
+    if state == "link" and not target:
+        raise ValueError(f"{path}: state 'link' needs 'target'")
+    if state != "file" and content is not None:
+        raise ValueError(f"{path}: 'content' has no meaning with state '{state}'")
+    if state != "link" and target is not None:
+        raise ValueError(f"{path}: 'target' has no meaning with state '{state}'")
+    return Wanted(
+        path=path,
+        state=state,
+        content=(content or "").encode("utf-8"),
+        target=target or "",
+        owner=entry.get("owner"),
+        group=entry.get("group"),
+        mode=_mode(path, entry.get("mode") or _DEFAULT_MODES.get(state)),
+        sensitive=bool(entry.get("sensitive")),
     )
-    compile(text, "routes.py", "exec")
-    return text
 
 
-def logging_conf(level: str) -> str:
-    """logging.conf: everything goes to standard error, which is the journal.
+def wanted_all(entries: Sequence[dict[str, Any]]) -> list[Wanted]:
+    """Check the whole list; every problem is named at once."""
+    problems, result, seen = [], [], set()
+    for entry in entries:
+        try:
+            item = wanted(entry)
+        except ValueError as exc:
+            problems.append(str(exc))
+            continue
+        if item.path in seen:
+            problems.append(f"{item.path}: listed twice")
+        seen.add(item.path)
+        result.append(item)
+    if problems:
+        raise ValueError("; ".join(problems))
+    return result
 
-    Loggers that exist when web2py reads the file are silenced unless they are named.
+
+def _mode(path: str, text: str | None) -> int | None:
+    if text is None:
+        return None
+    if len(text) != 4 or any(digit not in "01234567" for digit in text):
+        raise ValueError(f"{path}: mode must be four octal digits in quotes, such as '0640', not {text!r}")
+    return int(text, 8)
+
+
+def found(path: str) -> Found:
+    """Read what is at a path now."""
+    try:
+        info = os.lstat(path)
+    except (FileNotFoundError, NotADirectoryError):
+        return Found("absent")
+    times = (info.st_atime_ns, info.st_mtime_ns)
+    mode = stat.S_IMODE(info.st_mode)
+    if stat.S_ISLNK(info.st_mode):
+        return Found("link", target=os.readlink(path), uid=info.st_uid, gid=info.st_gid, times=times)
+    if stat.S_ISDIR(info.st_mode):
+        return Found("directory", uid=info.st_uid, gid=info.st_gid, mode=mode, times=times)
+    if not stat.S_ISREG(info.st_mode):
+        return Found("special", uid=info.st_uid, gid=info.st_gid, mode=mode, times=times)
+    with open(path, "rb") as handle:
+        return Found("file", handle.read(), "", info.st_uid, info.st_gid, mode, times)
+
+
+def user_id(name: str | None) -> int | None:
+    """Number of a user; None when nothing is asked; KeyError when there is no such user."""
+    if name is None:
+        return None
+    return int(name) if name.isdigit() else pwd.getpwnam(name).pw_uid
+
+
+def group_id(name: str | None) -> int | None:
+    """Number of a group; None when nothing is asked; KeyError when there is no such group."""
+    if name is None:
+        return None
+    return int(name) if name.isdigit() else grp.getgrnam(name).gr_gid
+
+
+def missing_names(items: Sequence[Wanted]) -> list[str]:
+    """Owners and groups that this host does not know."""
+    problems = set()
+    for item in items:
+        for kind, look_up, name in (("user", user_id, item.owner), ("group", group_id, item.group)):
+            try:
+                look_up(name)
+            except KeyError:
+                problems.add(f"{kind} {name}")
+    return sorted(problems)
+
+
+def differs(item: Wanted, now: Found) -> bool:
+    """Is there anything to do for this path? An owner that does not exist yet is a difference."""
+    if item.state == "absent":
+        return now.kind != "absent"
+    if now.kind != item.state:
+        return True
+    if item.state == "link":
+        return now.target != item.target
+    if now.content != item.content or (item.mode is not None and now.mode != item.mode):
+        return True
+    try:
+        uid, gid = user_id(item.owner), group_id(item.group)
+    except KeyError:
+        return True
+    return uid not in (None, now.uid) or gid not in (None, now.gid)
+
+
+def obstacle(item: Wanted, now: Found, leaving: Collection[str] = ()) -> str | None:
+    """Why this path cannot be brought to what is wanted without losing something. leaving: paths that go as well."""
+    if now.kind == "special":
+        return f"{item.path}: is a device, pipe or socket and is left alone"
+    if now.kind == "directory" and item.state in ("file", "link"):
+        return f"{item.path}: is a directory; remove it first if nothing in it is needed"
+    if now.kind == "directory" and item.state == "absent" and _stays(item.path, leaving):
+        return f"{item.path}: the directory is not empty; its contents are left alone"
+    if now.kind in ("file", "link") and item.state == "directory":
+        return f"{item.path}: is a {now.kind}, not a directory; remove it first"
+    return None
+
+
+def _stays(path: str, leaving: Collection[str]) -> bool:
+    return any(os.path.join(path, name) not in leaving for name in os.listdir(path))
+
+
+def put(item: Wanted) -> None:
+    """Bring one path to what is wanted; a file or link is replaced by rename, never half written."""
+    if item.state == "absent":
+        _remove(item.path)
+    elif item.state == "directory":
+        _make_directory(item.path)
+        _own(item.path, user_id(item.owner), group_id(item.group), item.mode)
+    elif item.state == "link":
+        _replace_link(item.path, item.target)
+    else:
+        owner, group = user_id(item.owner), group_id(item.group)
+        _replace_file(item.path, item.content, owner, group, item.mode)
+
+
+def put_back(path: str, before: Found) -> None:
+    """Undo put(): the previous content, owner, mode and time."""
+    if before.kind == "absent":
+        _remove(path)
+    elif before.kind == "directory":
+        _make_directory(path)
+        _own(path, before.uid, before.gid, before.mode)
+    elif before.kind == "link":
+        _replace_link(path, before.target)
+    elif before.kind == "file":
+        _replace_file(path, before.content, before.uid, before.gid, before.mode)
+        os.utime(path, ns=before.times)
+
+
+def apply(items: Sequence[Wanted], before: dict[str, Found], check: Callable[[], str | None]) -> None:
+    """Put every item in order and ask the checker; when anything objects, everything is as it was.
+
+    Raises Refused with the words of the checker or of the system. An interruption (any exception) undoes as well.
     """
-    return f"""{HEADER}
-[loggers]
-keys=root,web2py,pydal
-
-[handlers]
-keys=journal
-
-[formatters]
-keys=plain
-
-[logger_root]
-level={level}
-handlers=journal
-
-[logger_web2py]
-level=NOTSET
-handlers=
-qualname=web2py
-
-[logger_pydal]
-level=NOTSET
-handlers=
-qualname=pydal
-
-[handler_journal]
-class=StreamHandler
-formatter=plain
-args=(sys.stderr,)
-
-[formatter_plain]
-format=%(levelname)s %(name)s: %(message)s
-"""
+    done: list[Wanted] = []
+    try:
+        for item in items:
+            done.append(item)
+            put(item)
+        words = check()
+    except BaseException as exc:
+        _undo(done, before)
+        if isinstance(exc, OSError):
+            raise Refused(f"cannot write: {exc}") from exc
+        raise
+    if words is not None:
+        _undo(done, before)
+        raise Refused(words)
 
 
-def version_file(version: str) -> str:
-    """VERSION as web2py 2 reads it and tools for web2py 3 still look for it."""
-    return f"Version {version}\n"
+def _undo(done: Sequence[Wanted], before: dict[str, Found]) -> None:
+    for item in reversed(done):
+        put_back(item.path, before[item.path])
 
 
-def runtime_json(site: Mapping[str, Any], versions: Mapping[str, str]) -> str:
-    """What our runtime needs to know. No secret."""
-    settings = {
-        "name": site["name"],
-        "url": site["url"],
-        "secure_cookies": site["secure_cookies"],
-        "admin": {"mode": site["admin"]["mode"], "tunnel_port": site["admin"]["tunnel_port"]},
-        "server": site["server"]["name"],
-        "front_end": site["front_end"]["name"],
-        "versions": dict(versions),
-    }
-    return json.dumps(settings, indent=2, sort_keys=True) + "\n"
+def _make_directory(path: str) -> None:
+    try:
+        os.mkdir(path, mode=0o700)
+    except FileExistsError:
+        pass
+
+
+def _remove(path: str) -> None:
+    try:
+        if os.path.isdir(path) and not os.path.islink(path):
+            os.rmdir(path)
+        else:
+            os.unlink(path)
+    except FileNotFoundError:
+        pass
+
+
+def _own(path: str, uid: int | None, gid: int | None, mode: int | None) -> None:
+    os.chown(path, -1 if uid is None else uid, -1 if gid is None else gid)
+    if mode is not None:
+        os.chmod(path, mode)
+
+
+def _replace_file(path: str, content: bytes, uid: int | None, gid: int | None, mode: int | None) -> None:
+    handle, name = tempfile.mkstemp(dir=os.path.dirname(path), prefix=".checked_files-")
+    try:
+        with os.fdopen(handle, "wb") as stream:
+            stream.write(content)
+            stream.flush()
+            os.fsync(stream.fileno())
+        _own(name, uid, gid, mode)
+        os.rename(name, path)
+    except BaseException:
+        _remove(name)
+        raise
+
+
+def _replace_link(path: str, target: str) -> None:
+    name = tempfile.mktemp(dir=os.path.dirname(path), prefix=".checked_files-")  # symlink() refuses an existing name
+    os.symlink(target, name)
+    try:
+        os.rename(name, path)
+    except BaseException:
+        _remove(name)
+        raise
+
+
+def diff(item: Wanted, now: Found) -> dict[str, str]:
+    """Before and after in words; sensitive content never shows."""
+    after_owner = (item.owner, item.group)
+    before = _words(item, now.kind, now.content, now.target, (_user(now.uid), _group(now.gid)), now.mode)
+    after = _words(item, item.state, item.content, item.target, after_owner, item.mode)
+    if item.sensitive and now.content != item.content:
+        after = after.replace(HIDDEN, HIDDEN[:-1] + ", different)")
+    return {"before_header": item.path, "after_header": item.path, "before": before, "after": after}
+
+
+def _words(
+    item: Wanted, kind: str, content: bytes, target: str, owner: tuple[str | None, str | None], mode: int | None
+) -> str:
+    if kind == "absent":
+        return ""
+    if kind == "link":
+        return f"# link to {target}\n"
+    user, group = (name if asked else "-" for name, asked in zip(owner, (item.owner, item.group)))
+    head = f"# {kind} {user}:{group} {'-' if item.mode is None else format(mode or 0, '04o')}\n"
+    if kind != "file":
+        return head
+    if item.sensitive:
+        return f"{head}{HIDDEN}\n"
+    try:
+        return head + content.decode("utf-8")
+    except UnicodeDecodeError:
+        return f"{head}(binary, {len(content)} bytes)\n"
+
+
+def _user(uid: int) -> str:
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except (KeyError, OverflowError):
+        return str(uid)
+
+
+def _group(gid: int) -> str:
+    try:
+        return grp.getgrgid(gid).gr_name
+    except (KeyError, OverflowError):
+        return str(gid)

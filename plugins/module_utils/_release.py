@@ -10,7 +10,7 @@ import os
 import time
 from typing import Any, Mapping, NamedTuple
 
-from ansible_collections.web2py.deploy.plugins.module_utils import _files
+from ansible_collections.web2py.deploy.plugins.module_utils import _root_files
 from ansible_collections.web2py.deploy.plugins.module_utils._base import Place
 from ansible_collections.web2py.deploy.plugins.module_utils._run import Problem, last_lines, run
 from ansible_collections.web2py.deploy.plugins.module_utils._tree import (
@@ -46,11 +46,11 @@ def plan(site: Mapping[str, Any], base: Mapping[str, Any], applications: Mapping
     """The release that the choices ask for. Its id names everything in it."""
     parts = {**base["parts"], "applications": dict(applications)}
     files = {
-        "web2py/routes.py": _files.routes_py(site["routes"]),
-        "web2py/logging.conf": _files.logging_conf(site["log_level"]),
-        "web2py/VERSION": _files.version_file(base["versions"]["web2py"]),
+        "web2py/routes.py": _root_files.routes_py(site["routes"]),
+        "web2py/logging.conf": _root_files.logging_conf(site["log_level"]),
+        "web2py/VERSION": _root_files.version_file(base["versions"]["web2py"]),
         "web2py/applications/__init__.py": "",
-        "runtime.json": _files.runtime_json(site, base["versions"]),
+        "runtime.json": _root_files.runtime_json(site, base["versions"]),
     }
     ports = sorted(site["admin"]["ports"])
     identity = digest(_FORMAT, parts, files, ports, private, site["paths"]["settings"])

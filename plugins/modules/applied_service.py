@@ -1,0 +1,279 @@
+#!/usr/bin/python
+# Copyright: (c) 2026, web2py.deploy maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: applied_service
+short_description: Keep a systemd unit running with the files now on disk
+version_added: "1.0.0"
+description:
+  - Makes a unit enabled, running and running with the current content of the files it reads.
+  - The digests of those files are kept below C(/run/web2py.deploy) when they were taken in. A run that was killed
+    between writing a file and reloading the unit is therefore mended by the next run, and a unit with nothing new
+    is left alone.
+  - A unit that was started by something else counts as having read every file that is older than its start.
+  - Unit files and drop-ins below C(/etc/systemd/system) are watched without being named.
+author:
+  - web2py.deploy maintainers (@web2py)
+attributes:
+  check_mode:
+    description: Can run in check mode, also before the unit exists.
+    support: full
+  diff_mode:
+    description: Shows the unit's state before and after and the files that are taken in.
+    support: full
+  idempotent:
+    description: A second run changes nothing.
+    support: full
+options:
+  name:
+    description: Name of the unit; C(.service) may be left out.
+    type: str
+    required: true
+  state:
+    description:
+      - V(started) starts, restarts or reloads what is needed.
+      - V(stopped) stops the unit, its sockets first.
+      - V(absent) stops, disables and removes its files below C(/etc/systemd/system).
+    type: str
+    choices: [started, stopped, absent]
+    default: started
+  enabled:
+    description: Whether the unit starts at boot.
+    type: bool
+    default: true
+  sockets:
+    description: Socket units that belong to the unit. They are enabled, started and removed with it.
+    type: list
+    elements: str
+    default: []
+  restart_on:
+    description: Files whose change needs a restart. Links are followed; a directory stands for all files below it.
+    type: list
+    elements: path
+    default: []
+  reload_on:
+    description: Files whose change needs a reload. A unit that cannot reload is restarted.
+    type: list
+    elements: path
+    default: []
+  timeout:
+    description: Seconds to wait for the unit and for the probe's answer.
+    type: int
+    default: 60
+  probe:
+    description: A question that the running unit must answer with 200. Not asked in check mode.
+    type: dict
+    suboptions:
+      protocol:
+        description: Language of the question.
+        type: str
+        choices: [uwsgi, http]
+        required: true
+      address:
+        description: V(unix:/path) or V(host:port).
+        type: str
+        required: true
+      path:
+        description: Path to ask for.
+        type: str
+        default: /healthz
+      host:
+        description: Host name to ask with.
+        type: str
+        default: localhost
+"""
+
+EXAMPLES = r"""
+- name: NGINX serves the present files
+  web2py.deploy.applied_service:
+    name: nginx
+    reload_on:
+      - /etc/nginx/sites-available/web2py.conf
+      - /etc/web2py/tls/certificate.pem
+
+- name: The site's server runs the present release
+  web2py.deploy.applied_service:
+    name: web2py
+    sockets: [web2py.socket]
+    reload_on: [/etc/web2py/uwsgi.ini, /srv/web2py/current/release.json]
+    probe: {protocol: uwsgi, address: "unix:/run/web2py/app.sock"}
+"""
+
+RETURN = r"""
+action:
+  description: What was done to the unit itself, V(none), V(start), V(restart), V(reload) or V(stop).
+  returned: success
+  type: str
+steps:
+  description: Everything that was done, or would be, in words.
+  returned: success
+  type: list
+  elements: str
+pending:
+  description: Files that the unit had not taken in.
+  returned: success
+  type: list
+  elements: str
+answer:
+  description: Body of the probe's answer.
+  returned: when O(probe) was asked
+  type: str
+"""
+
+import os
+import time
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.web2py.deploy.plugins.module_utils._probe import Unanswered, probe
+from ansible_collections.web2py.deploy.plugins.module_utils._service import (
+    PROPERTIES,
+    diff,
+    full_name,
+    own_files,
+    parse_show,
+    pending,
+    plan_started,
+    plan_stopped,
+    read_stamp,
+    remove_stamp,
+    see,
+    settled,
+    unread,
+    write_stamp,
+)
+
+
+class Host:
+    """The unit and its sockets, and the few commands this module gives for them."""
+
+    def __init__(self, module):
+        self.module = module
+        self.name = full_name(module.params["name"])
+        self.names = [full_name(name, ".socket") for name in module.params["sockets"]] + [self.name]
+
+    def systemctl(self, *arguments):
+        try:
+            return self.module.run_command(["systemctl", "--no-pager", *arguments], handle_exceptions=False)
+        except OSError:
+            self.module.fail_json(msg="systemctl is missing; this module needs a host that runs systemd")
+
+    def show(self):
+        """The sockets and, last, the unit."""
+        code, out, err = self.systemctl("show", "--property=" + ",".join(PROPERTIES), *self.names)
+        if code:
+            self.module.fail_json(msg=f"systemd does not answer: {err.strip()}")
+        return parse_show(out, self.names, time.time() - time.monotonic())
+
+    def do(self, commands):
+        for command in commands:
+            code, out, err = self.systemctl(*command)
+            if code:
+                self.fail(f"systemctl {' '.join(command)} failed: {(err + out).strip()}")
+
+    def fail(self, message):
+        lines = self.module.run_command(["journalctl", "-u", self.name, "-n", "20", "-o", "cat", "--no-pager"])[1]
+        message += f"\nLast lines of its journal:\n{lines.strip()}\nMore: journalctl -u {self.name}"
+        self.module.fail_json(msg=f"{message}\nOnce the cause is mended, run again: nothing is lost.")
+
+    def wait(self, deadline):
+        """Wait until the unit is up; its new state."""
+        while True:
+            unit = self.show()[-1]
+            state = settled(unit)
+            if state:
+                return unit
+            if state is False or time.monotonic() > deadline:
+                self.fail(f"{self.name} did not come up: it is {unit.active} ({unit.sub})")
+            time.sleep(0.1)
+
+    def ask(self, question, deadline, patient):
+        """The probe's answer; a unit that was just started may need some tries."""
+        while True:
+            try:
+                return probe(question["protocol"], question["address"], question["path"], question["host"])
+            except Unanswered as exc:
+                if not patient or time.monotonic() > deadline:
+                    self.fail(f"{self.name} runs but does not answer: {exc}")
+            time.sleep(0.2)
+
+
+def start(module, host):
+    params = module.params
+    units = host.show()
+    stale = unread(units)
+    if stale and not module.check_mode:
+        host.do([["daemon-reload"]])
+        units = host.show()
+    masked = [unit.name for unit in units if unit.load == "masked"]
+    if masked:
+        module.fail_json(msg=f"{masked[0]} is masked; lift it with: systemctl unmask {masked[0]}")
+    unit = units[-1]
+    restart = {*params["restart_on"], *own_files(units)}
+    seen = {path: see(path) for path in {*restart, *params["reload_on"]}}
+    todo = pending(unit, read_stamp(unit.name), seen) if unit.running else []
+    plan = plan_started(
+        units, params["enabled"], [path for path in todo if path in restart], [p for p in todo if p not in restart]
+    )
+    steps = ["take in the unit files"] * stale + plan.words
+    result = {"changed": bool(steps), "action": plan.action, "steps": steps, "pending": todo}
+    if not module.check_mode:
+        deadline = time.monotonic() + params["timeout"]
+        host.do(plan.commands)
+        write_stamp(host.wait(deadline) if plan.commands else unit, seen)
+        if params["probe"]:
+            result["answer"] = host.ask(params["probe"], deadline, patient=plan.action != "none")
+    module.exit_json(diff=diff(units, steps), **result)
+
+
+def stop(module, host):
+    absent = module.params["state"] == "absent"
+    units = host.show()
+    plan = plan_stopped(units, module.params["enabled"] and not absent)
+    files = [path for path in own_files(units) if absent and os.path.lexists(path)]
+    steps = plan.words + [f"remove {path}" for path in files]
+    if not module.check_mode:
+        host.do(plan.commands)
+        for path in files:
+            os.unlink(path)
+        if files:
+            host.do([["daemon-reload"]])
+            host.systemctl("reset-failed", *host.names)
+        remove_stamp(host.name)
+    result = {"changed": bool(steps), "action": plan.action, "steps": steps, "pending": []}
+    module.exit_json(diff=diff(units, steps), **result)
+
+
+def main():
+    question = {
+        "protocol": {"type": "str", "choices": ["uwsgi", "http"], "required": True},
+        "address": {"type": "str", "required": True},
+        "path": {"type": "str", "default": "/healthz"},
+        "host": {"type": "str", "default": "localhost"},
+    }
+    module = AnsibleModule(
+        argument_spec={
+            "name": {"type": "str", "required": True},
+            "state": {"type": "str", "choices": ["started", "stopped", "absent"], "default": "started"},
+            "enabled": {"type": "bool", "default": True},
+            "sockets": {"type": "list", "elements": "str", "default": []},
+            "restart_on": {"type": "list", "elements": "path", "default": []},
+            "reload_on": {"type": "list", "elements": "path", "default": []},
+            "timeout": {"type": "int", "default": 60},
+            "probe": {"type": "dict", "options": question},
+        },
+        supports_check_mode=True,
+    )
+    try:
+        host = Host(module)
+    except ValueError as exc:
+        module.fail_json(msg=str(exc))
+    (start if module.params["state"] == "started" else stop)(module, host)
+
+
+if __name__ == "__main__":
+    main()
