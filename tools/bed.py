@@ -1,7 +1,7 @@
 """Debian hosts with systemd in containers, reached over ssh: for the demo, the scenarios and the benches.
 
-    python3 tools/bed.py up NAME [--purpose bench] [--suite bookworm|trixie] [--kind bare|warm]
-    python3 tools/bed.py ssh NAME [--purpose bench] [COMMAND ...]
+    python3 tools/bed.py up [--purpose bench] [--suite bookworm|trixie] [--kind bare|warm] NAME
+    python3 tools/bed.py ssh [--purpose bench] NAME [COMMAND ...]
     python3 tools/bed.py down [--purpose bench]
 
 `up` prints {"name", "container", "ip", "suite", "kind", "ssh_command"} and gives a running host back as it is.
@@ -174,7 +174,13 @@ class Host:
     suite: str = "bookworm"
     kind: str = "bare"
     container: str = ""
+    id: str = ""
     ip: str = ""
+
+    @property
+    def control_path(self) -> Path:
+        """Return the socket of ansible's lasting connection, named by the container so that no dead one is ever used."""
+        return Path(tempfile.gettempdir()) / f"web2py-bed-{self.id[:12]}"
 
     @property
     def ssh_command(self) -> str:
@@ -194,7 +200,7 @@ class Host:
             "ansible_host": self.ip,
             "ansible_user": "root",
             "ansible_ssh_private_key_file": str(KEY),
-            "ansible_ssh_common_args": "-o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null -o LogLevel=ERROR",
+            "ansible_ssh_common_args": f"{SSH_OPTIONS} -o ControlPath={self.control_path}",
             "ansible_python_interpreter": "/usr/bin/python3",
         }
 
@@ -253,7 +259,7 @@ class Bed:
             image_id = podman("image", "inspect", "--format", "{{.Id}}", name)
             if podman("inspect", "--format", "{{.Image}}", container) == image_id:
                 podman("start", container)
-                return dataclasses.replace(host, container=container, ip=used[container])
+                return known(host, container, used[container])
         taken = {address for other, address in used.items() if other != container}
         offset = int(short_hash(host.name), 16)
         candidates = (str(subnet[10 + (offset + step) % 240]) for step in range(240))
@@ -268,19 +274,23 @@ class Bed:
         for path in ("/etc/pip.conf", "/etc/ssl/certs/ca-certificates.crt"):
             if Path(path).exists():
                 podman("cp", path, f"{container}:{path}")
-        return dataclasses.replace(host, container=container, ip=ip)
+        return known(host, container, ip)
 
     def find(self, name: str) -> Host:
         container = f"{self.name}-{name}"
         ip = self.containers().get(container)
         if not ip:
             raise Problem(f"There is no host {name}. Bring it up: python3 tools/bed.py up {name} --purpose {self.purpose}")
-        return Host(name, container=container, ip=ip)
+        return known(Host(name), container, ip)
 
     def down(self) -> None:
         """Remove our hosts and our network."""
         with alone(CACHE / f"bed-{self.purpose}.lock"):
             remove([self.name], list(self.containers()))
+
+
+def known(host: Host, container: str, ip: str) -> Host:
+    return dataclasses.replace(host, container=container, ip=ip, id=podman("inspect", "--format", "{{.Id}}", container))
 
 
 def used_subnets() -> list[ipaddress.IPv4Network]:
@@ -298,9 +308,16 @@ def used_subnets() -> list[ipaddress.IPv4Network]:
 
 def remove(networks: Sequence[str], containers: Sequence[str]) -> None:
     if containers:
+        for line in podman("inspect", "--format", "{{.Id}}", *containers).split():
+            end_connection(Host("", id=line))
         podman("rm", "-f", "-v", "-t", "2", *containers)
     for network in networks:
         podman("network", "rm", "-f", network, check=False)
+
+
+def end_connection(host: Host) -> None:
+    if host.control_path.exists():
+        subprocess.run(["ssh", "-o", f"ControlPath={host.control_path}", "-O", "exit", "any"], capture_output=True, check=False)
 
 
 def remove_orphans() -> None:

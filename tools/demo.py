@@ -94,24 +94,26 @@ def set_hosts_line(demo: Demo, ip: str | None) -> None:
             HOSTS_FILE.write_text("".join(lines))
 
 
-def converge(demo: Demo, playbook: str = "site.yml", *arguments: str) -> dict[str, int]:
-    """Run a playbook on the demo's host, shown as it goes, and return the recap's numbers."""
-    command = [Path(sys.executable).with_name("ansible-playbook"), "-i", demo.inventory, playbook, *arguments]
-    environment = {**os.environ, "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"), "ANSIBLE_FORCE_COLOR": str(sys.stderr.isatty())}
-    log = demo.folder / "ansible.log"
-    with log.open("w") as copy:
+def converge(demo: Demo, *arguments: str, log: Path | None = None) -> dict[str, int]:
+    """Run site.yml on the demo's host and return the recap's numbers. Without a log file it is shown as it goes."""
+    command = [Path(sys.executable).with_name("ansible-playbook"), "-i", demo.inventory, "site.yml", *arguments]
+    colour = str(log is None and sys.stderr.isatty())
+    environment = {**os.environ, "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"), "ANSIBLE_FORCE_COLOR": colour}
+    path = log or demo.folder / "ansible.log"
+    with path.open("w") as copy:
         process = subprocess.Popen(
             command, cwd=ROOT, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
         )
         for line in process.stdout or ():
-            sys.stderr.write(line)
             copy.write(line)
+            if not log:
+                sys.stderr.write(line)
     if process.wait():
         raise Problem(
-            f"The playbook failed; its own message is above, all of it in {log}.\n"
+            f"The playbook failed; its own message is above, all of it in {path}.\n"
             "Mend what it names and run the same command again: it goes on from there. From scratch: make demo-down demo"
         )
-    return recap(log.read_text())
+    return recap(path.read_text())
 
 
 def recap(text: str) -> dict[str, int]:
@@ -123,16 +125,22 @@ def recap(text: str) -> dict[str, int]:
     return sums
 
 
-def up(demo: Demo, *arguments: str) -> dict[str, Any]:
-    """Bring the demo up and return what .demo/site.json holds."""
-    with step("Host: Debian 12, bare"):
-        host = Bed(demo.purpose).up([Host("web1", "bookworm", "bare")])[0]
+def prepare(demo: Demo) -> Host:
+    """Bring the host up and write the inventory: the example with our host and our name in it."""
+    host = Bed(demo.purpose).up([Host("web1", "bookworm", "bare")])[0]
     demo.folder.mkdir(parents=True, exist_ok=True)
     set_hosts_line(demo, host.ip)
-    say(f"In /etc/hosts: {host.ip} {demo.domain} (make demo-down takes the line out again)")
     inventory.write(demo.inventory, [host], host_choices={host.name: {"web2py_domain": demo.domain}})
+    return host
+
+
+def up(demo: Demo, log: Path | None = None) -> str:
+    """Bring the demo up, write site.json and return the closing summary."""
+    with step("Host: Debian 12, bare"):
+        host = prepare(demo)
+    say(f"In /etc/hosts: {host.ip} {demo.domain} (make demo-down takes the line out again)")
     say("site.yml runs on it ...")
-    numbers = converge(demo, "site.yml", *arguments)
+    numbers = converge(demo, log=log)
     site = json.loads(host.run("cat /etc/web2py/site.json"))
     ca_file = demo.folder / "ca.pem"
     ca_file.write_text(host.run(f"cat {shlex.quote(site['tls']['ca'])}"))
@@ -145,43 +153,43 @@ def up(demo: Demo, *arguments: str) -> dict[str, Any]:
         "ssh_command": host.ssh_command,
     }
     (demo.folder / "site.json").write_text(json.dumps(facts, indent=2) + "\n")
-    summary(demo, host, site, facts, numbers)
-    return {**facts, "recap": numbers}
+    return summary(demo, host, site, ca_file, numbers.get("changed", 0))
 
 
-def summary(demo: Demo, host: Host, site: dict[str, Any], facts: dict[str, Any], numbers: dict[str, int]) -> None:
-    """Say what the running site answers."""
-    ca_file = Path(facts["ca_file"])
+def summary(demo: Demo, host: Host, site: dict[str, Any], ca_file: Path, changed: int) -> str:
+    """Return what the running site answers, in words."""
+    url = f"https://{demo.domain}/"
     page = ask(host.ip, demo.domain, "/", ca_file)
     if page.status != 200:
-        raise Problem(f"{facts['url']} answers {page.status}. Look at: {host.ssh_command} journalctl -u {site['name']} -n 50")
+        raise Problem(f"{url} answers {page.status}. Look at: {host.ssh_command} journalctl -u {site['name']} -n 50")
     plain = ask(host.ip, demo.domain)
     release = json.loads(host.run(f"cat {shlex.quote(site['paths']['current'])}/release.json"))
     versions = ", ".join(f"{name} {version}" for name, version in sorted(release.get("versions", {}).items()))
     system = host.run(". /etc/os-release; echo $PRETTY_NAME").strip()
-    closed = [
-        f"/admin answers {status(host.ip, demo.domain, '/admin', ca_file)}: web2py_admin is {site['admin']['mode']}",
-        f"/starter/appadmin answers {status(host.ip, demo.domain, '/starter/appadmin', ca_file)}: it shows the database",
-        f"http answers {plain.status} to {plain.location}",
-        f"another name (by address): {status(host.ip, host.ip)}",
-    ]
-    listening = sorted({int(port) for port in re.findall(r":(\d+)\s", host.run("ss -Hltn 'not src 127.0.0.0/8 and not src [::1]'"))})
-    changed = numbers.get("changed", 0)
-    lines = [
-        "",
-        f"  {facts['url']}   answers {page.status} ({'nothing changed' if changed == 0 else f'{changed} changes'} in this run)",
-        f"  Your browser does not know the site's own authority: import {ca_file.relative_to(ROOT)} or accept the warning.",
-        "",
-        f"  Runs     {versions}; {system}",
-        f"  Open     ports {', '.join(map(str, listening))} (22 is ssh)",
-        *(f"  Closed   {line}" for line in closed),
-        "",
-        f"  Look in        {'ssh -i ' + os.path.relpath(facts['ssh_command'].split()[2], ROOT) + ' root@' + host.ip}",
-        f"  Change and run .venv/bin/ansible-playbook -i {demo.inventory.relative_to(ROOT)} site.yml",
-        "  Take away      make demo-down",
-        "",
-    ]
-    print("\n".join(lines), flush=True)
+    listening = host.run("ss -Hltn 'not src 127.0.0.0/8 and not src [::1]'")
+    ports = sorted({int(line.split()[3].rpartition(":")[2]) for line in listening.splitlines()})
+    folder = demo.folder.relative_to(ROOT)
+    return "\n".join(
+        [
+            "",
+            f"  {url} answers {page.status} ({f'{changed} changes' if changed else 'nothing changed'} in this run)",
+            f"  Your browser does not know the site's own authority: import {folder}/ca.pem, or accept its warning.",
+            "",
+            f"  Runs    {versions}; {system}",
+            f"  Open    ports {', '.join(map(str, ports))}; 22 is ssh",
+            f"  Closed  /admin answers {status(host.ip, demo.domain, '/admin', ca_file)}: web2py_admin is {site['admin']['mode']}",
+            f"          /starter/appadmin answers {status(host.ip, demo.domain, '/starter/appadmin', ca_file)}: it would show the database",
+            f"          http answers {plain.status}, go to {plain.location}: nothing is served in clear",
+            f"          any other host name: {status(host.ip, host.ip)}",
+            "",
+            "  Next    change a choice and run it again:",
+            f"            $EDITOR {folder}/inventory/group_vars/web2py_web/1_example.yml",
+            f"            .venv/bin/ansible-playbook -i {folder}/inventory site.yml",
+            f"          look into the host: $(sed -n 's/.*ssh_command.: \"\\(.*\\)\"/\\1/p' {folder}/site.json)",
+            "          take it all away:   make demo-down",
+            "",
+        ]
+    )
 
 
 def down(demo: Demo) -> None:
@@ -201,7 +209,7 @@ def main() -> int:
             raise Problem("The demo needs root: run the same command with sudo.")
         with alone(CACHE / "demo.lock", BUSY):
             if command == "up":
-                up(demo)
+                print(up(demo), flush=True)
             else:
                 down(demo)
     except Problem as problem:
