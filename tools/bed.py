@@ -39,14 +39,14 @@ KEY = CACHE / "ssh" / "id"
 CONTAINERS_CONF = Path(__file__).with_name("containers.conf")
 BOOT_SECONDS = 120
 
-BARE_PACKAGES = (
+BARE_PACKAGES = (  # noqa: SIM905
     "systemd systemd-sysv dbus python3 python3-apt iproute2 ca-certificates procps openssh-server sudo"
 ).split()
-WARM_PACKAGES = (
+WARM_PACKAGES = (  # noqa: SIM905
     "nginx uwsgi-core uwsgi-plugin-python3 python3-venv python3-pip python3-cryptography git curl openssl"
 ).split()
 # Boot-time apt jobs would hold apt's lock while a test installs packages.
-MASKED = "apt-daily.timer apt-daily.service apt-daily-upgrade.timer apt-daily-upgrade.service".split()
+MASKED = ("apt-daily.timer", "apt-daily.service", "apt-daily-upgrade.timer", "apt-daily-upgrade.service")
 EXCLUDED = ("/usr/share/man/*", "/usr/share/locale/*", "/usr/share/doc/*")
 # Installed but neither running nor enabled: to a role the host looks as if it had no site yet.
 WARM_SCRIPT = f"""set -eu
@@ -58,9 +58,9 @@ apt-get clean
 rm -rf /var/lib/apt/lists/*
 """
 # SYS_ADMIN: without it systemd's sandbox settings fail or silently do nothing. NET_ADMIN: for the hosts' own network.
-RUN_FLAGS = "--systemd=always --cap-add SYS_ADMIN --cap-add NET_ADMIN".split()
+RUN_FLAGS = ("--systemd=always", "--cap-add", "SYS_ADMIN", "--cap-add", "NET_ADMIN")
 # podman's own defaults are above what some machines allow
-LIMITS = "--ulimit nofile=16384:16384 --ulimit nproc=30000:30000".split()
+LIMITS = ("--ulimit", "nofile=16384:16384", "--ulimit", "nproc=30000:30000")
 SSH_OPTIONS = (
     "-o BatchMode=yes -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null -o LogLevel=ERROR"
     " -o ConnectTimeout=10"
@@ -71,7 +71,9 @@ def podman(*arguments: str | Path, check: bool = True) -> str:
     """Run podman with our own settings and return what it prints."""
     environment = {**os.environ, "CONTAINERS_CONF": str(CONTAINERS_CONF)}
     command = ["podman", *map(str, arguments)]
-    result = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, env=environment, check=False)
+    result = subprocess.run(
+        command, stdin=subprocess.DEVNULL, capture_output=True, text=True, env=environment, check=False
+    )
     if check and result.returncode:
         raise Problem(f"{result.stderr.strip()}\nFailed: {shlex.join(command)}")
     return result.stdout.strip()
@@ -142,9 +144,12 @@ def make_bare(suite: str, name: str) -> None:
     environment = {**os.environ, "TMPDIR": str(scratch)}
     command = bare_command(suite, mirrors(suite))
     with log.open("wb") as errors, archive.open("wb") as output:
-        built = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=output, stderr=errors, env=environment, check=False)
+        built = subprocess.run(
+            command, stdin=subprocess.DEVNULL, stdout=output, stderr=errors, env=environment, check=False
+        )
     if built.returncode:
-        raise Problem(f"{tail(log, 20)}\nFailed: {shlex.join(command)}\nIs Debian's package mirror reachable (apt-get update)?")
+        words = f"{tail(log, 20)}\nFailed: {shlex.join(command)}"
+        raise Problem(f"{words}\nIs Debian's package mirror reachable (apt-get update)?")
     podman("import", "--change", 'CMD ["/sbin/init"]', "--change", "STOPSIGNAL SIGRTMIN+3", archive, name)
     shutil.rmtree(scratch)
 
@@ -179,7 +184,7 @@ class Host:
 
     @property
     def control_path(self) -> Path:
-        """Return the socket of ansible's lasting connection, named by the container so that no dead one is ever used."""
+        """Return the socket of the lasting connection, named by the container: a dead one is never used."""
         return Path(tempfile.gettempdir()) / f"web2py-bed-{self.id[:12]}"
 
     @property
@@ -241,7 +246,9 @@ class Bed:
             subnet = ipaddress.IPv4Network(f"10.{100 + high}.{low}.0/24")
             if any(subnet.overlaps(other) for other in taken):
                 continue
-            if podman("network", "create", "--label", f"{LABEL}={ROOT}", "--subnet", str(subnet), self.name, check=False):
+            if podman(
+                "network", "create", "--label", f"{LABEL}={ROOT}", "--subnet", str(subnet), self.name, check=False
+            ):
                 return subnet
         raise Problem("No free subnet between 10.100.0.0 and 10.199.255.0: see `podman network ls` and `ip route`")
 
@@ -264,7 +271,12 @@ class Bed:
         offset = int(short_hash(host.name), 16)
         candidates = (str(subnet[10 + (offset + step) % 240]) for step in range(240))
         ip = next(address for address in candidates if address not in taken)
-        labels = {LABEL: ROOT, f"{LABEL}.name": self.name, f"{LABEL}.ip": ip, f"{LABEL}.host": json.dumps(host.as_dict())}
+        labels = {
+            LABEL: ROOT,
+            f"{LABEL}.name": self.name,
+            f"{LABEL}.ip": ip,
+            f"{LABEL}.host": json.dumps(host.as_dict()),
+        }
         podman(
             "run", "-d", "--replace", "--name", container, "--hostname", host.name, *RUN_FLAGS, *LIMITS,
             "--network", self.name, "--ip", ip, "-v", f"{KEY}.pub:/root/.ssh/authorized_keys:ro",
@@ -280,7 +292,7 @@ class Bed:
         container = f"{self.name}-{name}"
         ip = self.containers().get(container)
         if not ip:
-            raise Problem(f"There is no host {name}. Bring it up: python3 tools/bed.py up {name} --purpose {self.purpose}")
+            raise Problem(f"There is no host {name}: python3 tools/bed.py up --purpose {self.purpose} {name}")
         return known(Host(name), container, ip)
 
     def down(self) -> None:
@@ -317,13 +329,17 @@ def remove(networks: Sequence[str], containers: Sequence[str]) -> None:
 
 def end_connection(host: Host) -> None:
     if host.control_path.exists():
-        subprocess.run(["ssh", "-o", f"ControlPath={host.control_path}", "-O", "exit", "any"], capture_output=True, check=False)
+        subprocess.run(
+            ["ssh", "-o", f"ControlPath={host.control_path}", "-O", "exit", "any"], capture_output=True, check=False
+        )
 
 
 def remove_orphans() -> None:
     """Remove the hosts of checkouts that are no longer there."""
-    listing = podman("ps", "-a", "--filter", f"label={LABEL}", "--format", f'{{{{.Names}}}}|{{{{index .Labels "{LABEL}"}}}}')
-    remove([], [name for name, _, path in (line.partition("|") for line in listing.splitlines()) if not Path(path).is_dir()])
+    form = f'{{{{.Names}}}}|{{{{index .Labels "{LABEL}"}}}}'
+    listing = podman("ps", "-a", "--filter", f"label={LABEL}", "--format", form)
+    rows = [line.partition("|") for line in listing.splitlines()]
+    remove([], [name for name, _, path in rows if not Path(path).is_dir()])
     listing = podman("network", "ls", "--filter", f"label={LABEL}", "--format", "{{.Name}}")
     for name in listing.split():
         path = podman("network", "inspect", "--format", f'{{{{index .Labels "{LABEL}"}}}}', name)
@@ -336,7 +352,9 @@ def make_key() -> None:
         return
     KEY.parent.mkdir(parents=True, exist_ok=True)
     KEY.unlink(missing_ok=True)
-    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "web2py.deploy test bed", "-f", KEY], check=True)
+    subprocess.run(
+        ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "web2py.deploy test bed", "-f", KEY], check=True
+    )
 
 
 def wait(host: Host) -> None:
@@ -348,7 +366,7 @@ def wait(host: Host) -> None:
         if state in ("running", "degraded") and banner(host.ip):
             return
         time.sleep(0.5)
-    raise Problem(f"{host.container} has not started in {BOOT_SECONDS} s (systemd: {state or 'no answer'}); see podman logs")
+    raise Problem(f"{host.container} has not started in {BOOT_SECONDS} s, systemd: {state or 'no answer'}")
 
 
 def banner(ip: str) -> bool:
@@ -379,7 +397,7 @@ def main() -> int:
             print(json.dumps(bed.up([Host(options.name, options.suite, options.kind)])[0].as_dict()))
         elif options.command == "ssh":
             argv = shlex.split(bed.find(options.name).ssh_command) + options.words
-            os.execvp(argv[0], argv)
+            return subprocess.run(argv, check=False).returncode
         else:
             bed.down()
     except Problem as problem:

@@ -6,7 +6,6 @@ Runs on the system's Python with nothing but the standard library. A step whose 
 from __future__ import annotations
 
 import argparse
-import glob
 import hashlib
 import os
 import shutil
@@ -46,7 +45,7 @@ def install(packages: list[str], purpose: str) -> None:
     """Install Debian packages, or say which command would."""
     command = "apt-get install " + " ".join(packages)
     if not is_root() or not shutil.which("apt-get"):
-        raise Problem(f"Missing for {purpose}: {' '.join(packages)}.\nInstall them, as root on Debian or Ubuntu: {command}")
+        raise Problem(f"Missing for {purpose}: {' '.join(packages)}.\nAs root, on Debian or Ubuntu: {command}")
     environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
     with step(f"Packages for {purpose}: {' '.join(packages)}"):
         logged("apt-update", ["apt-get", "update"], env=environment)
@@ -71,7 +70,8 @@ def interpreter() -> str:
             if subprocess.run([path, "-c", "import ensurepip, venv"], capture_output=True, check=False).returncode:
                 install(["python3-venv"], "the Python environment")
             return path
-    raise Problem(f"Python {MINIMUM[0]}.{MINIMUM[1]} or newer is needed. On Debian 12 and 13: apt-get install python3 python3-venv")
+    wanted = ".".join(map(str, MINIMUM))
+    raise Problem(f"Python {wanted} or newer is needed. On Debian: apt-get install python3 python3-venv")
 
 
 def environment() -> None:
@@ -84,7 +84,15 @@ def environment() -> None:
         return
     with step("Python environment in .venv with the pinned tools (about a minute)"):
         logged("venv", [python, "-m", "venv", "--clear", VENV], remedy="On Debian: apt-get install python3-venv")
-        pip = [VENV / "bin" / "python", "-m", "pip", "install", "--disable-pip-version-check", "-r", REQUIREMENTS]
+        pip = [
+            str(VENV / "bin" / "python"),
+            "-m",
+            "pip",
+            "install",
+            "--disable-pip-version-check",
+            "-r",
+            str(REQUIREMENTS),
+        ]
         logged("pip", pip, remedy="Is the package index that pip uses reachable? Then run the command again.")
         stamp.write_text(value)
 
@@ -110,10 +118,21 @@ def collections() -> None:
     with step(f"Collections: {' '.join(wanted)}"):
         shutil.rmtree(target, ignore_errors=True)
         wheels = CACHE / "wheels"
-        pip = [python, "-m", "pip", "download", "--disable-pip-version-check", "--no-deps", "-d", str(wheels), "-r", str(COLLECTIONS)]
+        pip = [
+            python,
+            "-m",
+            "pip",
+            "download",
+            "--disable-pip-version-check",
+            "--no-deps",
+            "-d",
+            str(wheels),
+            "-r",
+            str(COLLECTIONS),
+        ]
         logged("collections", pip, remedy="Is the package index that pip uses reachable? Then run the command again.")
         prefixes = tuple(f"ansible_collections/{name.replace('.', '/')}/" for name in wanted)
-        with zipfile.ZipFile(glob.glob(str(wheels / "ansible-*.whl"))[0]) as wheel:
+        with zipfile.ZipFile(next(wheels.glob("ansible-*.whl"))) as wheel:
             members = [member for member in wheel.namelist() if member.startswith(prefixes)]
             missing = [name for name, prefix in zip(wanted, prefixes) if not any(m.startswith(prefix) for m in members)]
             if missing:
@@ -138,7 +157,7 @@ def main() -> int:
             if options.containers:
                 if not is_root():
                     raise Problem(
-                        "Root is needed: hosts with systemd in containers, a network of their own and one line in /etc/hosts.\n"
+                        "Root is needed for hosts in containers, a network of their own and one line in /etc/hosts.\n"
                         "Run the same command with sudo. Without root there are: make lint, make unit."
                     )
                 container_tools()

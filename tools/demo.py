@@ -96,13 +96,20 @@ def set_hosts_line(demo: Demo, ip: str | None) -> None:
 
 def converge(demo: Demo, *arguments: str, log: Path | None = None) -> dict[str, int]:
     """Run site.yml on the demo's host and return the recap's numbers. Without a log file it is shown as it goes."""
-    command = [Path(sys.executable).with_name("ansible-playbook"), "-i", demo.inventory, "site.yml", *arguments]
+    program = str(Path(sys.executable).with_name("ansible-playbook"))
+    command = [program, "-i", str(demo.inventory), "site.yml", *arguments]
     colour = str(log is None and sys.stderr.isatty())
     environment = {**os.environ, "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"), "ANSIBLE_FORCE_COLOR": colour}
     path = log or demo.folder / "ansible.log"
     with path.open("w") as copy:
         process = subprocess.Popen(
-            command, cwd=ROOT, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+            command,
+            cwd=ROOT,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
         )
         for line in process.stdout or ():
             copy.write(line)
@@ -111,7 +118,7 @@ def converge(demo: Demo, *arguments: str, log: Path | None = None) -> dict[str, 
     if process.wait():
         raise Problem(
             f"The playbook failed; its own message is above, all of it in {path}.\n"
-            "Mend what it names and run the same command again: it goes on from there. From scratch: make demo-down demo"
+            "Mend what it names and run the same command again: it goes on. From scratch: make demo-down demo"
         )
     return recap(path.read_text())
 
@@ -169,6 +176,7 @@ def summary(demo: Demo, host: Host, site: dict[str, Any], ca_file: Path, changed
     listening = host.run("ss -Hltn 'not src 127.0.0.0/8 and not src [::1]'")
     ports = sorted({int(line.split()[3].rpartition(":")[2]) for line in listening.splitlines()})
     folder = demo.folder.relative_to(ROOT)
+    admin, appadmin = (status(host.ip, demo.domain, path, ca_file) for path in ("/admin", "/starter/appadmin"))
     return "\n".join(
         [
             "",
@@ -177,8 +185,8 @@ def summary(demo: Demo, host: Host, site: dict[str, Any], ca_file: Path, changed
             "",
             f"  Runs    {versions}; {system}",
             f"  Open    ports {', '.join(map(str, ports))}; 22 is ssh",
-            f"  Closed  /admin answers {status(host.ip, demo.domain, '/admin', ca_file)}: web2py_admin is {site['admin']['mode']}",
-            f"          /starter/appadmin answers {status(host.ip, demo.domain, '/starter/appadmin', ca_file)}: it would show the database",
+            f"  Closed  /admin answers {admin}: web2py_admin is {site['admin']['mode']}",
+            f"          /starter/appadmin answers {appadmin}: it would show the database",
             f"          http answers {plain.status}, go to {plain.location}: nothing is served in clear",
             f"          any other host name: {status(host.ip, host.ip)}",
             "",

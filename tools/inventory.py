@@ -43,4 +43,3 @@ def scenario_choices(name: str) -> dict[str, Any]:
     config = yaml.safe_load((ROOT / "molecule" / name / "molecule.yml").read_text()) or {}
     group_vars = config.get("provisioner", {}).get("inventory", {}).get("group_vars", {})
     return dict(group_vars.get(GROUP, {}))
-

@@ -48,7 +48,9 @@ def logged(name: str, command: Sequence[str | Path], *, remedy: str = "", env: d
     """Run a command with its output in a log file; on failure show the end of that file and the remedy."""
     path = log_path(name)
     with path.open("wb") as log:
-        result = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=env, cwd=ROOT, check=False)
+        result = subprocess.run(
+            command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=env, cwd=ROOT, check=False
+        )
     if result.returncode:
         words = " ".join(str(word) for word in command)
         raise Problem(f"{tail(path, 30)}\nFailed: {words}\nThe whole output: {path}\n{remedy}".rstrip())

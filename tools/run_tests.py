@@ -21,7 +21,7 @@ import tempfile
 import threading
 import time
 import traceback
-import xml.etree.ElementTree as ET  # noqa: S405  our own pytest wrote what is read
+import xml.etree.ElementTree as ET
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -81,7 +81,7 @@ class Report:
         log.write_text("")
         try:
             result = work(log)
-        except Exception as problem:  # noqa: BLE001  a broken step must not hide the others
+        except Exception as problem:  # a broken step must not hide the others
             words = str(problem) if isinstance(problem, Problem) else traceback.format_exc()
             with log.open("a") as handle:
                 handle.write(f"\n{words}\n")
@@ -111,7 +111,8 @@ def words_of(row: Row) -> str:
     if not result.passed and not result.failed:
         return result.note
     counts = "ok" if (result.passed, result.failed) == (1, 0) else f"{result.passed} passed, {result.failed} failed"
-    return f"{'FAILED: ' if result.failed else ''}{counts} ({row.seconds:.0f} s){'; ' if result.note else ''}{result.note}"
+    words = f"{counts} ({row.seconds:.0f} s)" + (f"; {result.note}" if result.note else "")
+    return f"FAILED: {words}" if result.failed else words
 
 
 def command(*words: str | Path, extra: Mapping[str, str] | None = None, cwd: Path = ROOT) -> Callable[[Path], Result]:
@@ -120,7 +121,13 @@ def command(*words: str | Path, extra: Mapping[str, str] | None = None, cwd: Pat
     def work(log: Path) -> Result:
         with log.open("ab") as output:
             done = subprocess.run(
-                words, cwd=cwd, env=environment(extra), stdin=subprocess.DEVNULL, stdout=output, stderr=output, check=False
+                words,
+                cwd=cwd,
+                env=environment(extra),
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                check=False,
             )
         return Result(passed=1) if done.returncode == 0 else Result(failed=1)
 
@@ -136,11 +143,12 @@ def pytest(run: Callable[[Path], Result], report: Path) -> Callable[[Path], Resu
         ended = run(log)
         if not report.exists():
             return Result(failed=1)
-        suite = ET.parse(report).getroot().find("testsuite")  # noqa: S314
-        number = {word: int(suite.get(word, 0)) for word in ("tests", "failures", "errors", "skipped")} if suite is not None else {}
-        failed = number.get("failures", 0) + number.get("errors", 0)
-        passed = number.get("tests", 0) - failed - number.get("skipped", 0)
-        note = f"{number['skipped']} skipped" if number.get("skipped") else ""
+        suites = ET.parse(report).getroot().findall("testsuite")  # noqa: S314  our own pytest wrote it
+        words = ("tests", "failures", "errors", "skipped")
+        tests, failures, errors, skipped = (sum(int(suite.get(word, 0)) for suite in suites) for word in words)
+        failed = failures + errors
+        passed = tests - failed - skipped
+        note = f"{skipped} skipped" if skipped else ""
         return Result(passed, failed or ended.failed, note)
 
     return work
@@ -207,7 +215,8 @@ def hosts_step(log: Path) -> Result:
 
 
 def scenarios() -> list[str]:
-    return sorted(path.parent.name for path in (ROOT / "molecule").glob("*/molecule.yml") if path.parent.name != "default")
+    names = {path.parent.name for path in (ROOT / "molecule").glob("*/molecule.yml")}
+    return sorted(names - {"default"})
 
 
 def without_changes(run: Callable[[Path], Result]) -> Callable[[Path], Result]:
@@ -264,6 +273,10 @@ def trial(report: Report) -> None:
         say(demo.up(own, log=log))
         return Result(passed=1)
 
+    def down(_log: Path) -> Result:
+        demo.down(own)
+        return Result(passed=1)
+
     try:
         report.step("demo: check on a bare host", check)
         if not report.step("demo: first run", run):
@@ -272,7 +285,7 @@ def trial(report: Report) -> None:
         report.step("demo: second run changes nothing", without_changes(run))
         report.step("galaxy: the built collection makes the same site", without_changes(lambda log: galaxy(own, log)))
     finally:
-        report.step("demo: taken away", lambda _log: demo.down(own) or Result(passed=1))
+        report.step("demo: taken away", down)
 
 
 def galaxy(own: demo.Demo, log: Path) -> Result:
@@ -285,7 +298,7 @@ def galaxy(own: demo.Demo, log: Path) -> Result:
             return Result(failed=1)
         target = place / "collections"
         extra = {"ANSIBLE_COLLECTIONS_PATH": str(target), "ANSIBLE_CONFIG": os.devnull}
-        words = ["collection", "install", "--offline", "--no-deps", tarball, "-p", target]
+        words = ["collection", "install", "--offline", "--no-deps", str(tarball), "-p", str(target)]
         if command("ansible-galaxy", *words, extra=extra, cwd=place)(log).failed:
             return Result(failed=1)
         for path in (ROOT / ".cache/collections/ansible_collections").glob("*/*"):
@@ -333,7 +346,7 @@ def main() -> int:
     only.add_argument("--lint", action="store_true", help="only lint")
     only.add_argument("--unit", action="store_true", help="only the tests that need no host")
     only.add_argument("--scenario", metavar="NAME", help="only this scenario; its hosts stay for the next time")
-    only.add_argument("--hosts", choices=("up", "down"), help="only the hosts of the scenarios (for molecule create, destroy)")
+    only.add_argument("--hosts", choices=("up", "down"), help="only the scenarios' hosts")
     options = parser.parse_args()
     try:
         if options.hosts:
