@@ -1,0 +1,30 @@
+# Two commands for a newcomer: make demo, make test. Each target is one line that calls a tool.
+.PHONY: help demo demo-down test lint unit scenario hosts-down
+.DEFAULT_GOAL := help
+export PYTHONDONTWRITEBYTECODE := 1
+python := .venv/bin/python
+ready := python3 tools/bootstrap.py
+
+help:  ## what there is
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 12
+
+demo:  ## a site on a host of its own on this machine; again: nothing changes
+	@$(ready) --containers && $(python) tools/demo.py up
+
+demo-down:  ## take the demo away and nothing else
+	@$(ready) --containers && $(python) tools/demo.py down
+
+test:  ## everything: lint, units, all scenarios, the demo
+	@$(ready) --containers && $(python) tools/run_tests.py
+
+lint:  ## seconds: yamllint, ruff, mypy, ansible-lint, ansible-test sanity
+	@$(ready) && $(python) tools/run_tests.py --lint
+
+unit:  ## seconds: unit and house tests
+	@$(ready) && $(python) tools/run_tests.py --unit
+
+scenario:  ## one scenario, hosts kept: make scenario NAME=nginx_uwsgi
+	@$(ready) --containers && $(python) tools/run_tests.py --scenario $(NAME)
+
+hosts-down:  ## remove the hosts that make scenario keeps
+	@$(ready) --containers && $(python) tools/run_tests.py --hosts down

@@ -1,0 +1,373 @@
+"""All tests: lint, units, every Molecule scenario on one pair of hosts, and the demo on a bare one.
+
+Two lanes run side by side: what needs no hosts and then the demo, and the scenarios one after the other.
+Every step runs even if an earlier one failed. Without options the last line is `N passed, N failed`: all pytest tests
+plus one for each other step. Hosts that the scenarios leave can be looked into with: --scenario NAME, which keeps them.
+
+The acceptance suite gets WEB2PY_TEST_INVENTORY, the folder of a complete inventory with the ssh settings in it.
+A scenario that names WEB2PY_TEST_ARCHIVE is reported as not run where that variable is not set.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import traceback
+import xml.etree.ElementTree as ET
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import demo
+import inventory
+from bed import SUITES, Bed, Host
+from report import CACHE, ROOT, Problem, alone, is_root, log_path, say, tail
+
+BIN = Path(sys.executable).parent
+TEST = CACHE / "test"
+ARCHIVE = "WEB2PY_TEST_ARCHIVE"
+BUSY = "Another test run is at work in this checkout. Wait for it, then run yours again."
+PHASES = ("prepare", "check", "converge", "idempotence", "check again", "verify")
+SHOWN_LINES = 100
+
+
+@dataclass(frozen=True)
+class Result:
+    passed: int = 0
+    failed: int = 0
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Row:
+    name: str
+    seconds: float
+    result: Result
+
+
+def environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
+    """Return the environment of all steps: our tools first, no colours in logs."""
+    return {
+        **os.environ,
+        "PATH": f"{BIN}:{os.environ.get('PATH', '')}:/usr/sbin:/sbin",
+        "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"),
+        "ANSIBLE_FORCE_COLOR": "false",
+        "ANSIBLE_NOCOLOR": "true",
+        "NO_COLOR": "1",
+        "MOLECULE_GLOB": "molecule/*/molecule.yml",
+        **(extra or {}),
+    }
+
+
+class Report:
+    """Runs steps from several threads and keeps their rows."""
+
+    def __init__(self) -> None:
+        self.rows: list[Row] = []
+
+    def step(self, name: str, work: Callable[[Path], Result]) -> bool:
+        """Run one step with a log file of its own and say how it ended."""
+        say(f"{name} ...")
+        begin = time.monotonic()
+        log = log_path(re.sub(r"\W+", "-", name))
+        log.write_text("")
+        try:
+            result = work(log)
+        except Exception as problem:  # a broken step must not hide the others
+            words = str(problem) if isinstance(problem, Problem) else traceback.format_exc()
+            with log.open("a") as handle:
+                handle.write(f"\n{words}\n")
+            result = Result(failed=1)
+        row = Row(name, time.monotonic() - begin, result)
+        self.rows.append(row)
+        shown = f"\n{tail(log, SHOWN_LINES)}\nThe whole output: {log}" if result.failed else ""
+        say(f"{name}: {words_of(row)}{shown}")
+        return not result.failed
+
+    def skip(self, name: str, why: str) -> None:
+        self.rows.append(Row(name, 0, Result(note=f"not run: {why}")))
+        say(f"{name}: not run: {why}")
+
+    def close(self) -> int:
+        """Print the table and the last line; return the exit code."""
+        print("\nseconds  step")
+        for row in self.rows:
+            print(f"{row.seconds:7.0f}  {row.name}: {words_of(row)}")
+        passed, failed = (sum(getattr(row.result, word) for row in self.rows) for word in ("passed", "failed"))
+        print(f"{passed} passed, {failed} failed", flush=True)
+        return 1 if failed or not passed else 0
+
+
+def words_of(row: Row) -> str:
+    result = row.result
+    if not result.passed and not result.failed:
+        return result.note
+    counts = "ok" if (result.passed, result.failed) == (1, 0) else f"{result.passed} passed, {result.failed} failed"
+    words = f"{counts} ({row.seconds:.0f} s)" + (f"; {result.note}" if result.note else "")
+    return f"FAILED: {words}" if result.failed else words
+
+
+def command(*words: str | Path, extra: Mapping[str, str] | None = None, cwd: Path = ROOT) -> Callable[[Path], Result]:
+    """Make a step of a command that must end well."""
+
+    def work(log: Path) -> Result:
+        with log.open("ab") as output:
+            done = subprocess.run(
+                words,
+                cwd=cwd,
+                env=environment(extra),
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                check=False,
+            )
+        return Result(passed=1) if done.returncode == 0 else Result(failed=1)
+
+    return work
+
+
+def pytest(run: Callable[[Path], Result], report: Path) -> Callable[[Path], Result]:
+    """Make a step of a command that runs pytest and leaves a JUnit report: each test counts."""
+
+    def work(log: Path) -> Result:
+        report.parent.mkdir(parents=True, exist_ok=True)
+        report.unlink(missing_ok=True)
+        ended = run(log)
+        if not report.exists():
+            return Result(failed=1)
+        suites = ET.parse(report).getroot().findall("testsuite")  # noqa: S314  our own pytest wrote it
+        words = ("tests", "failures", "errors", "skipped")
+        tests, failures, errors, skipped = (sum(int(suite.get(word, 0)) for suite in suites) for word in words)
+        failed = failures + errors
+        passed = tests - failed - skipped
+        note = f"{skipped} skipped" if skipped else ""
+        return Result(passed, failed or ended.failed, note)
+
+    return work
+
+
+# Lint and units
+
+
+def sanity(log: Path) -> Result:
+    """Run ansible-test on a copy of the checkout's files at the path it insists on."""
+    base = CACHE / "sanity"
+    target = base / "ansible_collections" / "web2py" / "deploy"
+    shutil.rmtree(target, ignore_errors=True)
+    listing = ["git", "-c", "safe.directory=*", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
+    names = subprocess.run(listing, cwd=ROOT, capture_output=True, text=True, check=True).stdout.split("\0")
+    for name in filter(None, names):
+        if (ROOT / name).is_file() and not name.startswith("."):
+            (target / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(ROOT / name, target / name, follow_symlinks=False)
+    # Its virtual environments live in the home folder and want a bootstrap script from a server; pip comes with Python.
+    home = base / "home"
+    requirements = next(BIN.parent.glob("lib/python3*/site-packages/ansible_test/_internal/python_requirements.py"))
+    for version in re.findall(r"\bpip='([\d.]+)'", requirements.read_text()):
+        script = home / ".ansible" / "test" / "cache" / f"get_pip_{version.replace('.', '_')}.py"
+        script.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(Path(__file__).with_name("get_pip.py"), script)
+    users = Path.home() / ".config" / "pip"
+    if users.is_dir() and not (home / ".config" / "pip").exists():
+        (home / ".config").mkdir(exist_ok=True)
+        (home / ".config" / "pip").symlink_to(users)
+    version = f"{sys.version_info.major}.{sys.version_info.minor}"
+    extra = {"HOME": str(home), "ANSIBLE_CONFIG": os.devnull}
+    return command("ansible-test", "sanity", "--color", "no", "--python", version, extra=extra, cwd=target)(log)
+
+
+def lint(report: Report) -> None:
+    report.step("yamllint", command("yamllint", "--strict", "."))
+    report.step("ruff", command("ruff", "check", "."))
+    report.step("mypy", command("mypy"))
+    report.step("mypy tools", command("mypy", "tools", extra={"MYPYPATH": str(ROOT / "tools")}))
+    report.step("ansible-lint", command("ansible-lint", "--offline"))
+    report.step("sanity", sanity)
+
+
+def units(report: Report) -> None:
+    junit = TEST / "units.xml"
+    report.step("units", pytest(command("pytest", "-q", f"--junitxml={junit}"), junit))
+
+
+# Scenarios
+
+
+def bed() -> Bed:
+    return Bed("test")
+
+
+def hosts() -> list[Host]:
+    return bed().up([Host(suite, suite, "warm") for suite in SUITES])
+
+
+def hosts_step(log: Path) -> Result:
+    log.write_text("\n".join(str(host) for host in hosts()))
+    return Result(passed=1)
+
+
+def scenarios() -> list[str]:
+    names = {path.parent.name for path in (ROOT / "molecule").glob("*/molecule.yml")}
+    return sorted(names - {"default"})
+
+
+def without_changes(run: Callable[[Path], Result]) -> Callable[[Path], Result]:
+    """Make a step fail that reports changes."""
+
+    def work(log: Path) -> Result:
+        result = run(log)
+        changed = demo.recap(log.read_text()).get("changed")
+        if not result.failed and changed != 0:
+            raise Problem(f"{changed} changes reported where there must be none")
+        return result
+
+    return work
+
+
+def scenario(report: Report, name: str) -> None:
+    """Run all phases of a scenario; after a failed converge the rest says nothing."""
+    if ARCHIVE in (ROOT / "molecule" / name / "molecule.yml").read_text() and not os.environ.get(ARCHIVE):
+        report.skip(f"scenario {name}", f"{ARCHIVE} is not set")
+        return
+    inventory.write(TEST / name, hosts(), choices=inventory.scenario_choices(name))
+    broken = False
+    for phase in PHASES:
+        title = f"scenario {name}: {phase}"
+        if broken:
+            report.skip(title, "the phases before it failed")
+            continue
+        words = ["molecule", "-c", str(ROOT / ".config/molecule/config.yml"), phase.split()[0], "-s", name]
+        if phase == "check again":
+            report.step(title, without_changes(command(*words)))
+        elif phase != "verify":
+            broken = not report.step(title, command(*words)) and phase in ("prepare", "converge")
+        elif not (ROOT / "tests" / "acceptance").is_dir():
+            report.skip(title, "there is no tests/acceptance")
+        else:
+            junit = TEST / f"{name}.xml"
+            report.step(title, pytest(command(*words, extra={"PYTEST_ADDOPTS": f"--junitxml={junit}"}), junit))
+
+
+# The demo, as a newcomer meets it
+
+
+def trial(report: Report) -> None:
+    """Run the demo beside the user's own: on a bare host, twice, and once more from a built collection."""
+    own = demo.Demo("trial")
+    demo.down(own)
+
+    def check(log: Path) -> Result:
+        demo.prepare(own)
+        demo.converge(own, "--check", "--diff", log=log)
+        return Result(passed=1)
+
+    def run(log: Path) -> Result:
+        say(demo.up(own, log=log))
+        return Result(passed=1)
+
+    def down(_log: Path) -> Result:
+        demo.down(own)
+        return Result(passed=1)
+
+    try:
+        report.step("demo: check on a bare host", check)
+        if not report.step("demo: first run", run):
+            report.skip("demo: second run and galaxy", "the first one failed")
+            return
+        report.step("demo: second run changes nothing", without_changes(run))
+        report.step("galaxy: the built collection makes the same site", without_changes(lambda log: galaxy(own, log)))
+    finally:
+        report.step("demo: taken away", down)
+
+
+def galaxy(own: demo.Demo, log: Path) -> Result:
+    """Build the collection, install it into an empty folder and run it from there by its name."""
+    with tempfile.TemporaryDirectory() as folder:
+        place = Path(folder)
+        build = command("ansible-galaxy", "collection", "build", "--output-path", place)(log)
+        tarball = next(place.glob("*.tar.gz"), None)
+        if build.failed or tarball is None:
+            return Result(failed=1)
+        target = place / "collections"
+        extra = {"ANSIBLE_COLLECTIONS_PATH": str(target), "ANSIBLE_CONFIG": os.devnull}
+        words = ["collection", "install", "--offline", "--no-deps", str(tarball), "-p", str(target)]
+        if command("ansible-galaxy", *words, extra=extra, cwd=place)(log).failed:
+            return Result(failed=1)
+        for path in (ROOT / ".cache/collections/ansible_collections").glob("*/*"):
+            (target / "ansible_collections" / path.parent.name).mkdir(exist_ok=True)
+            (target / "ansible_collections" / path.parent.name / path.name).symlink_to(path)
+        return command("ansible-playbook", "web2py.deploy.site", "-i", own.inventory, extra=extra, cwd=place)(log)
+
+
+def everything() -> int:
+    report = Report()
+    if not is_root():
+        raise Problem("All tests need root for their hosts. Without root there are: make lint, make unit.")
+    set_archive_checksum()
+    bed().down()
+
+    def first_lane() -> None:
+        lint(report)
+        units(report)
+        trial(report)
+
+    lane = threading.Thread(target=first_lane, daemon=True)
+    lane.start()
+    try:
+        if report.step("hosts of the scenarios", hosts_step):
+            for name in scenarios():
+                scenario(report, name)
+        else:
+            report.skip("scenarios", "they have no hosts")
+        lane.join()
+    finally:
+        bed().down()
+    return report.close()
+
+
+def set_archive_checksum() -> None:
+    """Give scenarios that install the archive its checksum, too."""
+    archive = os.environ.get(ARCHIVE)
+    if archive:
+        os.environ[f"{ARCHIVE}_SHA256"] = hashlib.sha256(Path(archive).read_bytes()).hexdigest()
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    only = parser.add_mutually_exclusive_group()
+    only.add_argument("--lint", action="store_true", help="only lint")
+    only.add_argument("--unit", action="store_true", help="only the tests that need no host")
+    only.add_argument("--scenario", metavar="NAME", help="only this scenario; its hosts stay for the next time")
+    only.add_argument("--hosts", choices=("up", "down"), help="only the scenarios' hosts")
+    options = parser.parse_args()
+    try:
+        if options.hosts:
+            hosts() if options.hosts == "up" else bed().down()
+            return 0
+        report = Report()
+        with alone(CACHE / "test.lock", BUSY):
+            if options.lint:
+                lint(report)
+            elif options.unit:
+                units(report)
+            elif options.scenario:
+                set_archive_checksum()
+                scenario(report, options.scenario)
+            else:
+                return everything()
+            return report.close()
+    except Problem as problem:
+        print(f"\n{problem}", file=sys.stderr)
+        return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
