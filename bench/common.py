@@ -18,7 +18,9 @@ SPACE = ROOT / ".cache" / "bench"
 
 def bed(*words: str) -> str:
     """Run the test bed's command and return what it printed."""
-    return subprocess.run([sys.executable, ROOT / "tools" / "bed.py", *words], stdout=subprocess.PIPE, text=True, check=True).stdout
+    return subprocess.run(
+        [sys.executable, ROOT / "tools" / "bed.py", *words], stdout=subprocess.PIPE, text=True, check=True
+    ).stdout
 
 
 def host(name: str, suite: str, kind: str = "bare") -> dict[str, Any]:
@@ -43,9 +45,14 @@ def inventory(name: str, sites: dict[str, tuple[dict[str, Any], dict[str, Any]]]
     """Write an inventory: {inventory host: (machine, choices)}."""
     key = shlex.split(next(iter(sites.values()))[0]["ssh_command"])
     hosts = {
-        site: {"ansible_host": machine["ip"], "ansible_user": "root", "ansible_python_interpreter": "/usr/bin/python3",
-               "ansible_ssh_private_key_file": key[key.index("-i") + 1],
-               "ansible_ssh_common_args": "-o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null -o LogLevel=ERROR", **choices}
+        site: {
+            "ansible_host": machine["ip"],
+            "ansible_user": "root",
+            "ansible_python_interpreter": "/usr/bin/python3",
+            "ansible_ssh_private_key_file": key[key.index("-i") + 1],
+            "ansible_ssh_common_args": "-o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null -o LogLevel=ERROR",
+            **choices,
+        }
         for site, (machine, choices) in sites.items()
     }
     SPACE.mkdir(parents=True, exist_ok=True)
@@ -60,7 +67,11 @@ def play(path: Path, playbook: str, *words: str) -> tuple[float, str]:
     began = time.monotonic()
     done = subprocess.run(
         [tool if tool.exists() else shutil.which("ansible-playbook") or tool, "-i", path, playbook, *words],
-        cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False,
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
         env={**os.environ, "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg")},
     )
     if done.returncode:
@@ -73,6 +84,8 @@ def report(rows: list[dict[str, Any]], file: str | None) -> None:
     print(f"\n{'case':<14}{'metric':<9}{'ours':>12}{'reference':>12}{'ratio':>8}  against")
     for row in rows:
         row.setdefault("ratio", row["ours"] / row["reference"])
-        print(f"{row['case']:<14}{row['metric']:<9}{row['ours']:>12.2f}{row['reference']:>12.2f}{row['ratio']:>8.2f}  {row.get('against', '')}")
+        print(
+            f"{row['case']:<14}{row['metric']:<9}{row['ours']:>12.2f}{row['reference']:>12.2f}{row['ratio']:>8.2f}  {row.get('against', '')}"
+        )
     if file:
         Path(file).write_text(json.dumps(rows, indent=1) + "\n")

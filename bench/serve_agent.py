@@ -118,8 +118,15 @@ def main() -> None:
         for metric in ("req_s", "cpu", "p99"):
             ours, reference = taken[case, metric, "ours"], taken[case, metric, "reference"]
             ratio = statistics.median(a / b for a, b in zip(ours, reference))
-            rows.append({"case": case, "metric": metric, "ours": statistics.median(ours),
-                         "reference": statistics.median(reference), "ratio": ratio})
+            rows.append(
+                {
+                    "case": case,
+                    "metric": metric,
+                    "ours": statistics.median(ours),
+                    "reference": statistics.median(reference),
+                    "ratio": ratio,
+                }
+            )
     print(json.dumps(rows))
 
 

@@ -40,8 +40,13 @@ class ActionModule(ActionBase):
         if problems:
             lines = [f"  {number}. {problem}" for number, problem in enumerate(problems, 1)]
             count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
-            result.update(failed=True, problems=[str(problem) for problem in problems],
-                          msg="\n".join([f"Nothing was changed: {count} in the choices of {task_vars['inventory_hostname']}", *lines]))
+            result.update(
+                failed=True,
+                problems=[str(problem) for problem in problems],
+                msg="\n".join(
+                    [f"Nothing was changed: {count} in the choices of {task_vars['inventory_hostname']}", *lines]
+                ),
+            )
             return result
         result.update(changed=False, site=resolve(choices, host))
         return result

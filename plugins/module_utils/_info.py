@@ -12,7 +12,8 @@ import socket
 import ssl
 import subprocess
 import time
-from typing import Any, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 TIMEOUT_SECONDS = 30
 
@@ -55,7 +56,11 @@ def ask(site: Mapping[str, Any], path: str, secure: bool) -> dict[str, Any]:
         connection.close()
     except (OSError, http.client.HTTPException) as error:
         return {"error": f"{type(error).__name__}: {error}"}
-    return {"status": response.status, "location": response.getheader("Location"), "certificate": connection.certificate}
+    return {
+        "status": response.status,
+        "location": response.getheader("Location"),
+        "certificate": connection.certificate,
+    }
 
 
 def _unit_states(units: Sequence[str]) -> dict[str, str]:
@@ -101,7 +106,11 @@ def problems(site: Mapping[str, Any], found: Mapping[str, Any]) -> list[str]:
     """What keeps the site from being called up, one sentence each with the next thing to look at."""
     name = site["name"]
     look = f"Look at: journalctl -u {name} -n 50"
-    wrong = [f"{unit} is {state}. Look at: systemctl status {unit}" for unit, state in found["units"].items() if state != "active"]
+    wrong = [
+        f"{unit} is {state}. Look at: systemctl status {unit}"
+        for unit, state in found["units"].items()
+        if state != "active"
+    ]
     for what, answer in (("the first page", found["page"]), ("the health page", found["health"])):
         if "error" in answer:
             wrong.append(f"{what} of {found['url']} gave no answer ({answer['error']}). {look}")
@@ -126,7 +135,9 @@ def summary(site: Mapping[str, Any], found: Mapping[str, Any]) -> list[str]:
         _admin_line(site, found),
     ]
     if site["tls"]["provider"] == "self_signed":
-        lines.append(f"Certificate of the site's own authority, {found['certificate_days']} days left; clients verify with {site['tls']['ca']}")
+        lines.append(
+            f"Certificate of the site's own authority, {found['certificate_days']} days left; clients verify with {site['tls']['ca']}"
+        )
     applications = ", ".join(row["name"] for row in site["applications"])
     lines.append(f"Applications: {applications}. Put yours into web2py_applications and run the playbook again")
     lines.append("Next: ansible-playbook web2py.deploy.status, web2py.deploy.uninstall")

@@ -11,7 +11,8 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from typing import Any, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from ansible_collections.web2py.deploy.plugins.module_utils._backend import backend, protocol
 from ansible_collections.web2py.deploy.plugins.module_utils._spec import Problem, nearest, shown, validate
@@ -24,8 +25,7 @@ NOT_CHOICES = ("web2py_resolved", "web2py_host", "web2py_install", "web2py_insta
 SUPPORTED = {("debian", "12"), ("debian", "13")}
 # Names of programs, users and folders that a site on the same host must not take.
 RESERVED = frozenset(
-    "root daemon www-data nobody nginx apache2 httpd lighttpd cherokee uwsgi gunicorn haproxy pound postgresql postgres redis"
-    " memcached mysql mariadb ssh sshd ssl systemd apt cron sudo git python3 default admin log lib run".split()
+    ["root", "daemon", "www-data", "nobody", "nginx", "apache2", "httpd", "lighttpd", "cherokee", "uwsgi", "gunicorn", "haproxy", "pound", "postgresql", "postgres", "redis", "memcached", "mysql", "mariadb", "ssh", "sshd", "ssl", "systemd", "apt", "cron", "sudo", "git", "python3", "default", "admin", "log", "lib", "run"]
 )
 WEB2PY_VERSION = {"git": "v3.3.3", "pypi": "2.26.1"}
 WEB2PY_URL = "https://github.com/web2py/web2py.git"
@@ -63,7 +63,9 @@ def examine(
     choices, problems = validate(options, {name: value for name, value in given.items() if name not in NOT_CHOICES})
     if problems:
         # Deeper checks read values in their types; those that are right are still checked.
-        sound, _again = validate(options, {name: given[name] for name in options if name in given and not _faulty(name, problems)})
+        sound, _again = validate(
+            options, {name: given[name] for name in options if name in given and not _faulty(name, problems)}
+        )
     else:
         sound = choices
     problems += _site_problems(sound) + _source_problems(sound, host) + _application_problems(sound)
@@ -80,39 +82,83 @@ def _site_problems(choices: Mapping[str, Any]) -> list[Problem]:
     found = []
     name = choices["web2py_site"]
     if not re.fullmatch(r"[a-z][a-z0-9-]{0,30}", name):
-        found.append(Problem("web2py_site", shown(name), "is not a short name",
-                             "Use a letter, then letters, digits or hyphens, at most 31, in lower case"))
+        found.append(
+            Problem(
+                "web2py_site",
+                shown(name),
+                "is not a short name",
+                "Use a letter, then letters, digits or hyphens, at most 31, in lower case",
+            )
+        )
     if name in RESERVED:
-        found.append(Problem("web2py_site", shown(name), "is the name of a program or user", "Choose a name of your own"))
+        found.append(
+            Problem("web2py_site", shown(name), "is the name of a program or user", "Choose a name of your own")
+        )
     for variable, domain in _domains(choices):
         if not _DOMAIN.fullmatch(domain) or len(domain) > 253 or _is_address(domain):
-            found.append(Problem(variable, shown(domain), "is not a host name",
-                                 "Give a name like www.example.org: lower case, no scheme, port, path or wildcard"))
+            found.append(
+                Problem(
+                    variable,
+                    shown(domain),
+                    "is not a host name",
+                    "Give a name like www.example.org: lower case, no scheme, port, path or wildcard",
+                )
+            )
     names = [domain for _variable, domain in _domains(choices)]
     for variable, domain in _domains(choices):
         if names.count(domain) > 1:
-            found.append(Problem(variable, shown(domain), "is given more than once in this site", "Keep it in one place"))
+            found.append(
+                Problem(variable, shown(domain), "is given more than once in this site", "Keep it in one place")
+            )
     for variable in ("web2py_admin_networks", "web2py_trusted_proxies"):
         for network in choices[variable]:
             try:
                 ipaddress.ip_network(network)
             except ValueError as error:
-                found.append(Problem(variable, shown(network), f"is not a network ({error})",
-                                     "Give addresses or networks like 192.0.2.7 or 192.0.2.0/24"))
+                found.append(
+                    Problem(
+                        variable,
+                        shown(network),
+                        f"is not a network ({error})",
+                        "Give addresses or networks like 192.0.2.7 or 192.0.2.0/24",
+                    )
+                )
     for variable, low, high in _BOUNDS:
         if not low <= choices[variable] <= high:
-            found.append(Problem(variable, shown(choices[variable]), "is out of bounds", f"Give a number from {low} to {high}"))
+            found.append(
+                Problem(variable, shown(choices[variable]), "is out of bounds", f"Give a number from {low} to {high}")
+            )
     for method in choices["web2py_methods"]:
         if method not in _METHODS:
-            found.append(Problem("web2py_methods", shown(method), "is not an HTTP method that web2py serves",
-                                 "Use some of " + ", ".join(_METHODS)))
-    if not choices["web2py_root"].startswith("/") or choices["web2py_root"].rstrip("/") in ("", "/etc", "/var", "/usr", "/run"):
-        found.append(Problem("web2py_root", shown(choices["web2py_root"]), "is not a folder for sites",
-                             "Give an absolute path like /srv"))
+            found.append(
+                Problem(
+                    "web2py_methods",
+                    shown(method),
+                    "is not an HTTP method that web2py serves",
+                    "Use some of " + ", ".join(_METHODS),
+                )
+            )
+    if not choices["web2py_root"].startswith("/") or choices["web2py_root"].rstrip("/") in (
+        "",
+        "/etc",
+        "/var",
+        "/usr",
+        "/run",
+    ):
+        found.append(
+            Problem(
+                "web2py_root",
+                shown(choices["web2py_root"]),
+                "is not a folder for sites",
+                "Give an absolute path like /srv",
+            )
+        )
     try:
         protocol(choices["web2py_front_end"], choices["web2py_app_server"])
     except ValueError as error:
-        found.append(Problem("web2py_app_server", shown(choices["web2py_app_server"]), str(error), "Change one of the two"))
+        found.append(
+            Problem("web2py_app_server", shown(choices["web2py_app_server"]), str(error), "Change one of the two")
+        )
     return found
 
 
@@ -139,7 +185,10 @@ def _domains(choices: Mapping[str, Any]) -> list[tuple[str, str]]:
     found = [("web2py_domain", choices["web2py_domain"])]
     found += [("web2py_aliases", alias) for alias in choices["web2py_aliases"]]
     for application in choices["web2py_applications"]:
-        found += [(f"web2py_applications ({application['name']}).domains", domain) for domain in application.get("domains") or []]
+        found += [
+            (f"web2py_applications ({application['name']}).domains", domain)
+            for domain in application.get("domains") or []
+        ]
     return found
 
 
@@ -148,16 +197,30 @@ def _one_source(variable: str, source: Mapping[str, Any]) -> list[Problem]:
     found = []
     for key in sorted(key for key, value in source.items() if value is not None and key not in ("type", *_TAKEN[kind])):
         takes = ", ".join(_TAKEN[kind]) or "nothing"
-        found.append(Problem(f"{variable}.{key}", shown(source[key]), f"has no meaning for the type {kind}",
-                             f"Remove it; {kind} takes {takes}"))
+        found.append(
+            Problem(
+                f"{variable}.{key}",
+                shown(source[key]),
+                f"has no meaning for the type {kind}",
+                f"Remove it; {kind} takes {takes}",
+            )
+        )
     for key in _NEEDED[kind]:
         if not source.get(key):
             found.append(Problem(f"{variable}.{key}", "", f"missing for the type {kind}", f"Give {key}"))
     if kind == "archive" and bool(source.get("url")) == bool(source.get("path")):
-        found.append(Problem(variable, shown(dict(source)), "an archive comes from one place", "Give either url or path"))
+        found.append(
+            Problem(variable, shown(dict(source)), "an archive comes from one place", "Give either url or path")
+        )
     if source.get("sha256") and not re.fullmatch(r"[0-9a-f]{64}", source["sha256"]):
-        found.append(Problem(f"{variable}.sha256", shown(source["sha256"]), "is not a SHA-256 in hexadecimal",
-                             "Take it from the publisher, or from sha256sum of a file you trust"))
+        found.append(
+            Problem(
+                f"{variable}.sha256",
+                shown(source["sha256"]),
+                "is not a SHA-256 in hexadecimal",
+                "Take it from the publisher, or from sha256sum of a file you trust",
+            )
+        )
     if str(source.get("version") or "").startswith("-") or str(source.get("url") or "").startswith("-"):
         found.append(Problem(variable, shown(dict(source)), "begins with a hyphen", "Give a plain version and URL"))
     if kind == "archive" and str(source.get("url") or "https://").startswith("http://"):
@@ -181,8 +244,14 @@ def _source_problems(choices: Mapping[str, Any], host: Mapping[str, Any]) -> lis
     found = _one_source("web2py_source", source)
     trouble = version_problem(str(source.get("version") or ""), host["python"])
     if trouble:
-        found.append(Problem("web2py_source.version", shown(source.get("version")), trouble.rstrip("."),
-                             "Choose another version of web2py or another host"))
+        found.append(
+            Problem(
+                "web2py_source.version",
+                shown(source.get("version")),
+                trouble.rstrip("."),
+                "Choose another version of web2py or another host",
+            )
+        )
     return found
 
 
@@ -191,30 +260,64 @@ def _application_problems(choices: Mapping[str, Any]) -> list[Problem]:
     applications = choices["web2py_applications"]
     names = [application["name"] for application in applications]
     if not applications:
-        found.append(Problem("web2py_applications", "[]", "a site without an application serves nothing",
-                             "List one, for instance {name: starter, source: {type: starter}}"))
+        found.append(
+            Problem(
+                "web2py_applications",
+                "[]",
+                "a site without an application serves nothing",
+                "List one, for instance {name: starter, source: {type: starter}}",
+            )
+        )
     for application in applications:
         name = application["name"]
         variable = f"web2py_applications ({name})"
         if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_]{0,60}", name) or name in ("static", "appadmin", "healthz"):
-            found.append(Problem(variable, shown(name), "is not a name for an application",
-                                 "Use letters, digits and underscores, beginning with a letter"))
+            found.append(
+                Problem(
+                    variable,
+                    shown(name),
+                    "is not a name for an application",
+                    "Use letters, digits and underscores, beginning with a letter",
+                )
+            )
         if names.count(name) > 1:
             found.append(Problem(variable, shown(name), "is listed more than once", "Keep one"))
         found += _one_source(variable + ".source", application["source"])
         if application["source"]["type"] == "bundled" and choices["web2py_source"]["type"] == "pypi":
-            found.append(Problem(variable + ".source", "bundled", "the package on PyPI carries no complete application",
-                                 "Choose web2py_source of type git, archive or directory"))
+            found.append(
+                Problem(
+                    variable + ".source",
+                    "bundled",
+                    "the package on PyPI carries no complete application",
+                    "Choose web2py_source of type git, archive or directory",
+                )
+            )
         for file, content in (application.get("private_files") or {}).items():
             if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.-]*", str(file)):
-                found.append(Problem(variable + ".private_files", shown(file), "is not a plain file name",
-                                     "Give a name without folders, such as appconfig.ini"))
+                found.append(
+                    Problem(
+                        variable + ".private_files",
+                        shown(file),
+                        "is not a plain file name",
+                        "Give a name without folders, such as appconfig.ini",
+                    )
+                )
             if not isinstance(content, str):
-                found.append(Problem(f"{variable}.private_files.{file}", "(not shown)", "must be text", "Give the content as text"))
+                found.append(
+                    Problem(
+                        f"{variable}.private_files.{file}", "(not shown)", "must be text", "Give the content as text"
+                    )
+                )
     default = choices["web2py_default_application"]
     if default and default not in names:
-        found.append(Problem("web2py_default_application", shown(default), "is not among web2py_applications",
-                             nearest(default, names)))
+        found.append(
+            Problem(
+                "web2py_default_application",
+                shown(default),
+                "is not among web2py_applications",
+                nearest(default, names),
+            )
+        )
     return found
 
 
@@ -224,24 +327,56 @@ def _admin_problems(choices: Mapping[str, Any]) -> list[Problem]:
     if mode == "disabled":
         for application in choices["web2py_applications"]:
             if application["name"] == "admin":
-                found.append(Problem("web2py_applications (admin)", "", "admin is an application but web2py_admin is disabled",
-                                     "Set web2py_admin to tunnel or https, or remove the application"))
+                found.append(
+                    Problem(
+                        "web2py_applications (admin)",
+                        "",
+                        "admin is an application but web2py_admin is disabled",
+                        "Set web2py_admin to tunnel or https, or remove the application",
+                    )
+                )
         return found
     password = choices.get("web2py_admin_password")
     if not password:
-        found.append(Problem("web2py_admin_password", "", f"missing, and web2py_admin is {mode}", "Give one from a vault"))
+        found.append(
+            Problem("web2py_admin_password", "", f"missing, and web2py_admin is {mode}", "Give one from a vault")
+        )
     elif not 8 <= len(password) <= 1024 or "\n" in password:
-        found.append(Problem("web2py_admin_password", shown(password, True), "is not fit for a password",
-                             "Use 8 to 1024 characters on one line"))
+        found.append(
+            Problem(
+                "web2py_admin_password",
+                shown(password, True),
+                "is not fit for a password",
+                "Use 8 to 1024 characters on one line",
+            )
+        )
     if choices["web2py_source"]["type"] == "pypi":
-        found.append(Problem("web2py_admin", mode, "the package on PyPI carries no complete admin",
-                             "Choose web2py_source of type git, archive or directory, or web2py_admin: disabled"))
+        found.append(
+            Problem(
+                "web2py_admin",
+                mode,
+                "the package on PyPI carries no complete admin",
+                "Choose web2py_source of type git, archive or directory, or web2py_admin: disabled",
+            )
+        )
     if mode == "https" and choices["web2py_tls"]["provider"] == "none":
-        found.append(Problem("web2py_admin", mode, "web2py_tls.provider is none, so there is no https",
-                             "Use web2py_admin: tunnel, or another TLS provider"))
+        found.append(
+            Problem(
+                "web2py_admin",
+                mode,
+                "web2py_tls.provider is none, so there is no https",
+                "Use web2py_admin: tunnel, or another TLS provider",
+            )
+        )
     if mode == "https" and not choices["web2py_admin_networks"]:
-        found.append(Problem("web2py_admin_networks", "[]", "admin over https needs the networks that may reach it",
-                             "List them; 0.0.0.0/0 and ::/0 stand for everybody"))
+        found.append(
+            Problem(
+                "web2py_admin_networks",
+                "[]",
+                "admin over https needs the networks that may reach it",
+                "List them; 0.0.0.0/0 and ::/0 stand for everybody",
+            )
+        )
     return found
 
 
@@ -250,11 +385,23 @@ def _tls_problems(choices: Mapping[str, Any]) -> list[Problem]:
     found = []
     for key in ("certificate", "key"):
         if tls["provider"] == "provided" and not tls.get(key):
-            found.append(Problem(f"web2py_tls.{key}", "", "missing for the provider provided",
-                                 "Give the path of the file on the machine that runs Ansible"))
+            found.append(
+                Problem(
+                    f"web2py_tls.{key}",
+                    "",
+                    "missing for the provider provided",
+                    "Give the path of the file on the machine that runs Ansible",
+                )
+            )
         if tls["provider"] != "provided" and tls.get(key):
-            found.append(Problem(f"web2py_tls.{key}", shown(tls[key]), f"has no meaning for the provider {tls['provider']}",
-                                 "Remove it, or use the provider provided"))
+            found.append(
+                Problem(
+                    f"web2py_tls.{key}",
+                    shown(tls[key]),
+                    f"has no meaning for the provider {tls['provider']}",
+                    "Remove it, or use the provider provided",
+                )
+            )
     return found
 
 
@@ -263,20 +410,40 @@ def _host_problems(choices: Mapping[str, Any], host: Mapping[str, Any]) -> list[
     name = choices["web2py_site"]
     if (host["distribution"], host["version"]) not in SUPPORTED:
         known = ", ".join(" ".join(row) for row in sorted(SUPPORTED))
-        found.append(Problem("host", f"{host['distribution']} {host['version']}", "is not a supported distribution",
-                             f"Use one of {known}"))
+        found.append(
+            Problem(
+                "host",
+                f"{host['distribution']} {host['version']}",
+                "is not a supported distribution",
+                f"Use one of {known}",
+            )
+        )
     home = host.get("users", {}).get(name)
     if home is not None and home != f"/var/lib/{name}":
-        found.append(Problem("web2py_site", shown(name), f"a user of that name exists on the host (home {home})",
-                             "Choose another name"))
+        found.append(
+            Problem(
+                "web2py_site",
+                shown(name),
+                f"a user of that name exists on the host (home {home})",
+                "Choose another name",
+            )
+        )
     if f"{name}.service" in host.get("units", ()):
-        found.append(Problem("web2py_site", shown(name), "the distribution has a service of that name", "Choose another name"))
+        found.append(
+            Problem("web2py_site", shown(name), "the distribution has a service of that name", "Choose another name")
+        )
     front_end = choices["web2py_front_end"]
     for port in [80] + ([443] if choices["web2py_tls"]["provider"] != "none" else []):
         for row in host.get("listening", ()):
             if row["port"] == port and row["program"] not in (front_end, "systemd"):
-                found.append(Problem("web2py_front_end", shown(front_end), f"port {port} is held by {row['program']} on the host",
-                                     f"Stop {row['program']} there, or choose it as the front end where it is one"))
+                found.append(
+                    Problem(
+                        "web2py_front_end",
+                        shown(front_end),
+                        f"port {port} is held by {row['program']} on the host",
+                        f"Stop {row['program']} there, or choose it as the front end where it is one",
+                    )
+                )
     return found
 
 
@@ -293,8 +460,14 @@ def _shared_problems(
     found = []
     for other in others:
         if other["site"] == mine["site"]:
-            found.append(Problem("web2py_site", shown(mine["site"]), f"{other['inventory_host']} has the same on the same machine",
-                                 "Give each site of a machine its own short name"))
+            found.append(
+                Problem(
+                    "web2py_site",
+                    shown(mine["site"]),
+                    f"{other['inventory_host']} has the same on the same machine",
+                    "Give each site of a machine its own short name",
+                )
+            )
     planned = {other["site"] for other in others}
     neighbours = list(others) + [
         row for row in host.get("sites", ()) if row.get("site") != mine["site"] and row.get("site") not in planned
@@ -302,11 +475,23 @@ def _shared_problems(
     for other in neighbours:
         for variable, name in _domains(choices):
             if name in other.get("names", ()):
-                found.append(Problem(variable, shown(name), f"the site {other['site']} on the same machine answers to it",
-                                     "A name belongs to one site"))
+                found.append(
+                    Problem(
+                        variable,
+                        shown(name),
+                        f"the site {other['site']} on the same machine answers to it",
+                        "A name belongs to one site",
+                    )
+                )
         for port in set(mine["ports"]) & set(other.get("ports", ())):
-            found.append(Problem("web2py_admin_tunnel_port", str(port), f"the site {other['site']} on the same machine uses it",
-                                 "Choose another port"))
+            found.append(
+                Problem(
+                    "web2py_admin_tunnel_port",
+                    str(port),
+                    f"the site {other['site']} on the same machine uses it",
+                    "Choose another port",
+                )
+            )
     return found
 
 
@@ -320,7 +505,9 @@ def resolve(choices: Mapping[str, Any], host: Mapping[str, Any]) -> dict[str, An
     source = web2py_source(choices)
     applications = [_application(row, f"{current}/web2py/applications") for row in choices["web2py_applications"]]
     if choices["web2py_admin"] != "disabled" and "admin" not in [row["name"] for row in applications]:
-        applications.append(_application({"name": "admin", "source": {"type": "bundled"}}, f"{current}/web2py/applications"))
+        applications.append(
+            _application({"name": "admin", "source": {"type": "bundled"}}, f"{current}/web2py/applications")
+        )
     default = choices["web2py_default_application"] or applications[0]["name"]
     hosts = [{"name": choices["web2py_domain"], "aliases": list(choices["web2py_aliases"]), "application": default}]
     hosts += [

@@ -10,7 +10,8 @@ administrator wants every fault at once, each with the variable, the value and t
 from __future__ import annotations
 
 import difflib
-from typing import Any, Mapping, NamedTuple
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
 
 class Problem(NamedTuple):
@@ -41,8 +42,12 @@ def nearest(word: str, words: list[str]) -> str:
 
 
 _WORDS = {
-    "str": "text", "path": "a path", "bool": "true or false", "int": "a whole number",
-    "list": "a list", "dict": "a mapping (key: value)",
+    "str": "text",
+    "path": "a path",
+    "bool": "true or false",
+    "int": "a whole number",
+    "list": "a list",
+    "dict": "a mapping (key: value)",
 }
 
 
@@ -82,9 +87,7 @@ def validate(
     problems: list[Problem] = []
     for name in values:
         if name not in options:
-            problems.append(
-                Problem(prefix + str(name), "", "unknown name", nearest(str(name), list(options)))
-            )
+            problems.append(Problem(prefix + str(name), "", "unknown name", nearest(str(name), list(options))))
     for name, option in options.items():
         value = values.get(name)
         if value is None:
@@ -105,13 +108,17 @@ def _value(variable: str, option: Mapping[str, Any], value: Any) -> tuple[Any, l
         value = _converted(kind, value)
     except TypeError:
         number = kind in ("str", "path") and isinstance(value, (int, float))
-        remedy = "Quote it, because YAML changes a number or a yes before it is read" if number else f"Give {_WORDS[kind]}"
+        remedy = (
+            "Quote it, because YAML changes a number or a yes before it is read" if number else f"Give {_WORDS[kind]}"
+        )
         return value, [Problem(variable, shown(value, secret), f"must be {_WORDS[kind]}", remedy)]
     if "choices" in option and value not in option["choices"]:
         words = [str(word) for word in option["choices"]]
         close = difflib.get_close_matches(str(value), words, n=1)
         hint = f" (the nearest is {close[0]})" if close else ""
-        return value, [Problem(variable, shown(value, secret), "is not a word for it", "Use one of " + ", ".join(words) + hint)]
+        return value, [
+            Problem(variable, shown(value, secret), "is not a word for it", "Use one of " + ", ".join(words) + hint)
+        ]
     problems: list[Problem] = []
     if kind == "dict" and "options" in option:
         value, problems = validate(option["options"], value, variable + ".")

@@ -11,14 +11,24 @@ import pytest
 from ansible_collections.web2py.deploy.plugins.module_utils._info import certificate_days, problems, summary
 
 SITE: dict[str, Any] = {
-    "name": "web2py", "domain": "www.example.org", "url": "https://www.example.org", "front_end": {"name": "nginx"},
+    "name": "web2py",
+    "domain": "www.example.org",
+    "url": "https://www.example.org",
+    "front_end": {"name": "nginx"},
     "admin": {"mode": "disabled", "tunnel_port": 8002, "networks": ["192.0.2.0/24"]},
-    "tls": {"provider": "self_signed", "ca": "/etc/web2py/tls/ca.pem"}, "applications": [{"name": "starter"}],
+    "tls": {"provider": "self_signed", "ca": "/etc/web2py/tls/ca.pem"},
+    "applications": [{"name": "starter"}],
 }
 FOUND: dict[str, Any] = {
-    "url": "https://www.example.org", "release": "0123abc", "versions": {"web2py": "3.3.3", "python": "3.11.2"},
-    "units": {"web2py.service": "active", "nginx.service": "active"}, "page": {"status": 200}, "health": {"status": 200},
-    "redirect": {"status": 301, "location": "https://www.example.org/"}, "admin": {"status": 404}, "certificate_days": 365,
+    "url": "https://www.example.org",
+    "release": "0123abc",
+    "versions": {"web2py": "3.3.3", "python": "3.11.2"},
+    "units": {"web2py.service": "active", "nginx.service": "active"},
+    "page": {"status": 200},
+    "health": {"status": 200},
+    "redirect": {"status": 301, "location": "https://www.example.org/"},
+    "admin": {"status": 404},
+    "certificate_days": 365,
 }
 
 
@@ -30,14 +40,17 @@ def test_a_good_site_has_no_problem() -> None:
     assert problems(SITE, FOUND) == []
 
 
-@pytest.mark.parametrize("changes, word", [
-    ({"page": {"error": "ConnectionRefusedError"}}, "no answer"),
-    ({"page": {"status": 502}}, "answered 502"),
-    ({"health": {"status": 503}}, "health page"),
-    ({"units": {"web2py.service": "failed", "nginx.service": "active"}}, "systemctl status web2py.service"),
-    ({"redirect": {"status": 200, "location": None}}, "not redirected"),
-    ({"admin": {"status": 200}}, "although web2py_admin is disabled"),
-])
+@pytest.mark.parametrize(
+    "changes, word",
+    [
+        ({"page": {"error": "ConnectionRefusedError"}}, "no answer"),
+        ({"page": {"status": 502}}, "answered 502"),
+        ({"health": {"status": 503}}, "health page"),
+        ({"units": {"web2py.service": "failed", "nginx.service": "active"}}, "systemctl status web2py.service"),
+        ({"redirect": {"status": 200, "location": None}}, "not redirected"),
+        ({"admin": {"status": 200}}, "although web2py_admin is disabled"),
+    ],
+)
 def test_what_keeps_a_site_from_being_called_up_is_said(changes: dict[str, Any], word: str) -> None:
     assert any(word in line for line in problems(SITE, found(**changes)))
 
@@ -46,9 +59,14 @@ def test_a_site_without_tls_needs_no_redirect() -> None:
     assert problems(SITE, found(redirect=None)) == []
 
 
-@pytest.mark.parametrize("mode, words", [
-    ("disabled", "nobody asked for them"), ("tunnel", "ssh -L 8002:127.0.0.1:8002"), ("https", "192.0.2.0/24"),
-])
+@pytest.mark.parametrize(
+    "mode, words",
+    [
+        ("disabled", "nobody asked for them"),
+        ("tunnel", "ssh -L 8002:127.0.0.1:8002"),
+        ("https", "192.0.2.0/24"),
+    ],
+)
 def test_the_summary_says_whether_admin_is_open_and_how(mode: str, words: str) -> None:
     site = {**SITE, "admin": {**SITE["admin"], "mode": mode}}
     assert any(words in line for line in summary(site, FOUND))

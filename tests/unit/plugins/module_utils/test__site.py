@@ -14,13 +14,23 @@ from ansible_collections.web2py.deploy.plugins.module_utils._site import claims,
 ROOT = Path(__file__).resolve().parents[4]
 OPTIONS = yaml.safe_load((ROOT / "roles/site/meta/argument_specs.yml").read_text())["argument_specs"]["main"]["options"]
 HOST: dict[str, Any] = {
-    "distribution": "debian", "version": "12", "python": "3.11.2", "cpus": 2, "memory_mb": 2048,
-    "packages": [], "users": {"root": "/root"}, "listening": [], "sites": [], "units": ["cron.service"],
+    "distribution": "debian",
+    "version": "12",
+    "python": "3.11.2",
+    "cpus": 2,
+    "memory_mb": 2048,
+    "packages": [],
+    "users": {"root": "/root"},
+    "listening": [],
+    "sites": [],
+    "units": ["cron.service"],
 }
 GIT = {"type": "git", "url": "https://git.example.org/shop.git", "version": "1.4.0"}
 
 
-def problems(given: dict[str, Any], host: dict[str, Any] | None = None, others: list[dict[str, Any]] | None = None) -> list[str]:
+def problems(
+    given: dict[str, Any], host: dict[str, Any] | None = None, others: list[dict[str, Any]] | None = None
+) -> list[str]:
     choices = {"web2py_domain": "www.example.org", **given}
     return [str(problem) for problem in examine(OPTIONS, choices, {**HOST, **(host or {})}, others or [])[1]]
 
@@ -70,8 +80,16 @@ BAD = [
     ({"web2py_source": {"type": "git", "version": "--upload-pack=x"}}, "web2py_source", "hyphen"),
     ({"web2py_source": {"type": "archive", "url": "https://x/w.zip"}}, "web2py_source.sha256", "missing"),
     ({"web2py_source": {"type": "archive", "url": "http://x/w.zip", "sha256": "0" * 64}}, "web2py_source.url", "https"),
-    ({"web2py_source": {"type": "archive", "url": "https://x/w.zip", "sha256": "abc"}}, "web2py_source.sha256", "SHA-256"),
-    ({"web2py_source": {"type": "archive", "url": "https://x", "path": "/x", "sha256": "0" * 64}}, "web2py_source", "either"),
+    (
+        {"web2py_source": {"type": "archive", "url": "https://x/w.zip", "sha256": "abc"}},
+        "web2py_source.sha256",
+        "SHA-256",
+    ),
+    (
+        {"web2py_source": {"type": "archive", "url": "https://x", "path": "/x", "sha256": "0" * 64}},
+        "web2py_source",
+        "either",
+    ),
     ({"web2py_source": {"type": "directory"}}, "web2py_source.path", "missing"),
     ({"web2py_source": {"type": "git", "version": "v1.99.7"}}, "web2py_source.version", "not known"),
     ({"web2py_tls": {"provider": "letsencrypt"}}, "web2py_tls.provider", "self_signed"),
@@ -83,7 +101,11 @@ BAD = [
     ({"web2py_admin": "tunnel"}, "web2py_admin_password", "vault"),
     ({"web2py_admin": "tunnel", "web2py_admin_password": "short"}, "web2py_admin_password", "8 to 1024"),
     ({"web2py_admin": "https", "web2py_admin_password": "correct horse"}, "web2py_admin_networks", "0.0.0.0/0"),
-    ({**ADMIN, "web2py_admin": "https", "web2py_admin_networks": ["::/0"], "web2py_tls": {"provider": "none"}}, "web2py_admin", "no https"),
+    (
+        {**ADMIN, "web2py_admin": "https", "web2py_admin_networks": ["::/0"], "web2py_tls": {"provider": "none"}},
+        "web2py_admin",
+        "no https",
+    ),
     ({**ADMIN, "web2py_source": {"type": "pypi"}}, "web2py_admin", "no complete admin"),
     ({**ADMIN, "web2py_admin_networks": ["office"]}, "web2py_admin_networks", "not a network"),
     ({**ADMIN, "web2py_admin_tunnel_port": 80}, "web2py_admin_tunnel_port", "1024"),
@@ -98,7 +120,11 @@ BAD = [
     ({"web2py_applications": [{"name": "shop", "source": GIT}] * 2}, "web2py_applications (shop)", "more than once"),
     (application(source={"type": "git", "url": "https://x"}), "web2py_applications (shop).source.version", "missing"),
     (application(source={"type": "pypi"}), "web2py_applications[0].source.type", "git, archive"),
-    (application(source={"type": "bundled"}) | {"web2py_source": {"type": "pypi"}}, "web2py_applications (shop).source", "PyPI"),
+    (
+        application(source={"type": "bundled"}) | {"web2py_source": {"type": "pypi"}},
+        "web2py_applications (shop).source",
+        "PyPI",
+    ),
     (application(domains=["www.example.org"]), "web2py_domain", "more than once"),
     (application(domains="shop.example.org"), "web2py_applications[0].domains", "a list"),
     (application(private_files={"../x": "y"}), "web2py_applications (shop).private_files", "plain file name"),
@@ -124,42 +150,61 @@ def test_a_bad_choice_is_named_with_a_remedy(given: dict[str, Any], variable: st
 def test_all_problems_are_reported_at_once() -> None:
     found = problems({"web2py_front_edn": 1, "web2py_site": "X", "web2py_admin": "https", "web2py_keep_releases": 0})
     names = {line.split(" ")[0].rstrip(":") for line in found}
-    assert {"web2py_front_edn", "web2py_site", "web2py_admin_password", "web2py_admin_networks", "web2py_keep_releases"} <= names
+    assert {
+        "web2py_front_edn",
+        "web2py_site",
+        "web2py_admin_password",
+        "web2py_admin_networks",
+        "web2py_keep_releases",
+    } <= names
 
 
-@pytest.mark.parametrize("given", [
-    {"web2py_admin": "tunnel", "web2py_admin_password": "hunter2"},
-    {"web2py_admin": "tunnel", "web2py_admin_password": ["hunter2"]},
-    application(private_files="hunter2"),
-    application(private_files={"a.ini": ["hunter2"]}),
-])
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"web2py_admin": "tunnel", "web2py_admin_password": "hunter2"},
+        {"web2py_admin": "tunnel", "web2py_admin_password": ["hunter2"]},
+        application(private_files="hunter2"),
+        application(private_files={"a.ini": ["hunter2"]}),
+    ],
+)
 def test_no_message_shows_a_secret(given: dict[str, Any]) -> None:
     found = problems(given)
     assert found and not [line for line in found if "hunter2" in line]
 
 
-@pytest.mark.parametrize("host, given, word", [
-    ({"distribution": "fedora", "version": "43"}, {}, "not a supported distribution"),
-    ({"version": "10"}, {}, "debian 12"),
-    ({"python": "3.14.0"}, {"web2py_source": {"type": "pypi"}}, "3.14"),
-    ({"python": "3.8.1"}, {}, "3.9"),
-    ({"users": {"web2py": "/home/web2py"}}, {}, "/home/web2py"),
-    ({"units": ["shop.service"]}, {"web2py_site": "shop"}, "service of that name"),
-    ({"listening": [{"port": 80, "program": "apache2"}]}, {}, "port 80 is held by apache2"),
-    ({"listening": [{"port": 443, "program": "haproxy"}]}, {}, "port 443 is held by haproxy"),
-    ({"sites": [{"site": "old", "names": ["www.example.org"], "ports": []}]}, {}, "the site old"),
-    ({"sites": [{"site": "old", "names": [], "ports": [8002]}]}, ADMIN, "Choose another port"),
-])
+@pytest.mark.parametrize(
+    "host, given, word",
+    [
+        ({"distribution": "fedora", "version": "43"}, {}, "not a supported distribution"),
+        ({"version": "10"}, {}, "debian 12"),
+        ({"python": "3.14.0"}, {"web2py_source": {"type": "pypi"}}, "3.14"),
+        ({"python": "3.8.1"}, {}, "3.9"),
+        ({"users": {"web2py": "/home/web2py"}}, {}, "/home/web2py"),
+        ({"units": ["shop.service"]}, {"web2py_site": "shop"}, "service of that name"),
+        ({"listening": [{"port": 80, "program": "apache2"}]}, {}, "port 80 is held by apache2"),
+        ({"listening": [{"port": 443, "program": "haproxy"}]}, {}, "port 443 is held by haproxy"),
+        ({"sites": [{"site": "old", "names": ["www.example.org"], "ports": []}]}, {}, "the site old"),
+        ({"sites": [{"site": "old", "names": [], "ports": [8002]}]}, ADMIN, "Choose another port"),
+    ],
+)
 def test_a_host_that_does_not_fit_is_refused(host: dict[str, Any], given: dict[str, Any], word: str) -> None:
     assert any(word in line for line in problems(given, host)), problems(given, host)
 
 
-@pytest.mark.parametrize("other, given, variable", [
-    ({"site": "web2py", "names": ["b.example.org"], "ports": []}, {}, "web2py_site"),
-    ({"site": "b", "names": ["www.example.org"], "ports": []}, {}, "web2py_domain"),
-    ({"site": "b", "names": ["shop.example.org"], "ports": []}, application(domains=["shop.example.org"]), "web2py_applications (shop).domains"),
-    ({"site": "b", "names": ["b.example.org"], "ports": [8002]}, ADMIN, "web2py_admin_tunnel_port"),
-])
+@pytest.mark.parametrize(
+    "other, given, variable",
+    [
+        ({"site": "web2py", "names": ["b.example.org"], "ports": []}, {}, "web2py_site"),
+        ({"site": "b", "names": ["www.example.org"], "ports": []}, {}, "web2py_domain"),
+        (
+            {"site": "b", "names": ["shop.example.org"], "ports": []},
+            application(domains=["shop.example.org"]),
+            "web2py_applications (shop).domains",
+        ),
+        ({"site": "b", "names": ["b.example.org"], "ports": [8002]}, ADMIN, "web2py_admin_tunnel_port"),
+    ],
+)
 def test_two_sites_on_one_machine_do_not_share(other: dict[str, Any], given: dict[str, Any], variable: str) -> None:
     found = problems(given, others=[{"inventory_host": "other", **other}])
     assert any(line.startswith(variable) for line in found), found
@@ -167,7 +212,8 @@ def test_two_sites_on_one_machine_do_not_share(other: dict[str, Any], given: dic
 
 def test_its_own_earlier_run_is_no_obstacle() -> None:
     host = {
-        "users": {"web2py": "/var/lib/web2py"}, "listening": [{"port": 80, "program": "nginx"}, {"port": 443, "program": "nginx"}],
+        "users": {"web2py": "/var/lib/web2py"},
+        "listening": [{"port": 80, "program": "nginx"}, {"port": 443, "program": "nginx"}],
         "sites": [{"site": "web2py", "names": ["www.example.org"], "ports": [8002]}],
     }
     assert problems(ADMIN, host) == []
@@ -192,14 +238,23 @@ def test_everything_a_site_owns_carries_its_name() -> None:
     site = resolved({"web2py_site": "shop"})
     assert site["user"] == "shop"
     assert all("/shop" in path for path in site["paths"].values())
-    assert site["server"]["backend"] == {"protocol": "uwsgi", "address": "unix:/run/shop/app.sock", "path": "/run/shop/app.sock"}
+    assert site["server"]["backend"] == {
+        "protocol": "uwsgi",
+        "address": "unix:/run/shop/app.sock",
+        "path": "/run/shop/app.sock",
+    }
 
 
 def test_domains_lead_to_their_applications() -> None:
-    site = resolved({
-        "web2py_aliases": ["example.org"],
-        "web2py_applications": [{"name": "main", "source": {"type": "starter"}}, {"name": "shop", "source": GIT, "domains": ["shop.example.org"]}],
-    })
+    site = resolved(
+        {
+            "web2py_aliases": ["example.org"],
+            "web2py_applications": [
+                {"name": "main", "source": {"type": "starter"}},
+                {"name": "shop", "source": GIT, "domains": ["shop.example.org"]},
+            ],
+        }
+    )
     assert site["hosts"] == [
         {"name": "www.example.org", "aliases": ["example.org"], "application": "main"},
         {"name": "shop.example.org", "aliases": [], "application": "shop"},
@@ -227,7 +282,10 @@ def test_the_resolved_site_holds_no_secret() -> None:
 
 
 def test_requirements_of_all_applications_are_joined() -> None:
-    site = resolved({**application(requirements=["requests==2.32.0"]), "web2py_source": {"type": "pypi"}}, {"python": "3.13.5", "version": "13"})
+    site = resolved(
+        {**application(requirements=["requests==2.32.0"]), "web2py_source": {"type": "pypi"}},
+        {"python": "3.13.5", "version": "13"},
+    )
     assert "requests==2.32.0" in site["requirements"]
     assert {word.split("==")[0] for word in site["requirements"]} >= {"pydal", "yatl", "zombie-imp", "legacy-cgi"}
 

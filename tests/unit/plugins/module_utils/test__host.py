@@ -1,0 +1,51 @@
+"""What is read of a host."""
+
+from __future__ import annotations
+
+from ansible_collections.web2py.deploy.plugins.module_utils._host import (
+    host,
+    installed_packages,
+    listening,
+    memory_mb,
+    os_release,
+    users,
+)
+
+
+def test_the_distribution_and_its_major_version() -> None:
+    assert os_release('PRETTY_NAME="Debian"\nID=debian\nVERSION_ID="12"\n') == ("debian", "12")
+    assert os_release("ID=ubuntu\nVERSION_ID=24.04\n") == ("ubuntu", "24")
+
+
+def test_a_host_that_does_not_say_is_unknown() -> None:
+    assert os_release("") == ("unknown", "unknown")
+
+
+def test_only_installed_packages_count() -> None:
+    text = (
+        "Package: nginx\nStatus: install ok installed\n\n"
+        "Package: apache2\nStatus: deinstall ok config-files\n\nPackage: cron\nStatus: install ok installed\n"
+    )
+    assert installed_packages(text) == ["cron", "nginx"]
+
+
+def test_users_and_their_homes() -> None:
+    assert users("root:x:0:0:root:/root:/bin/sh\nshop:x:9:9::/var/lib/shop:/usr/sbin/nologin\nodd\n") == {
+        "root": "/root",
+        "shop": "/var/lib/shop",
+    }
+
+
+def test_only_listening_sockets_count() -> None:
+    head = "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n"
+    row = "   0: 0100007F:1F42 00000000:0000 {} 00000000:00000000 00:00000000 00000000     0        0 {} 1\n"
+    assert listening(head + row.format("0A", 77) + row.format("01", 78)) == {"77": 8002}
+
+
+def test_memory_is_in_mebibytes() -> None:
+    assert memory_mb("MemTotal:        2097152 kB\nMemFree: 1 kB\n") == 2048
+
+
+def test_this_machine_can_be_read() -> None:
+    found = host()
+    assert found["cpus"] >= 1 and found["memory_mb"] > 0 and found["users"]["root"]
