@@ -1,7 +1,7 @@
 """Runs on the measured host: loads our site and the reference in turn, and prints rows as JSON.
 
-Only ratios count: each round asks ours and the reference directly after one another, in alternating order. CPU is that of
-all nginx and uWSGI processes, reaped workers included, over the requests that were answered.
+Only ratios count: each round asks ours and the reference directly after one another, in alternating order. CPU is that
+of all nginx and uWSGI processes, reaped workers included, over the requests that were answered.
 """
 
 from __future__ import annotations
@@ -101,7 +101,7 @@ def main() -> None:
     for case, spec in cases.items():
         sizes = {}
         for side in ("ours", "reference"):
-            status, body, headers = fetch(spec[side], spec["headers"])
+            status, body, _headers = fetch(spec[side], spec["headers"])
             if status != 200:
                 sys.exit(f"{spec[side]} answered {status}")
             sizes[side] = len(body)

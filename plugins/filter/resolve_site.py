@@ -9,7 +9,8 @@ name: resolve_site
 short_description: The resolved site of a mapping of choices
 version_added: 1.0.0
 description:
-  - The same function as the module M(web2py.deploy.resolve_site), for playbooks that plan a site without touching a host.
+  - The same function as the module M(web2py.deploy.resolve_site), for playbooks that plan a site
+    without touching a host.
 author:
   - web2py.deploy maintainers (@web2py)
 positional: host
@@ -19,7 +20,9 @@ options:
     type: dict
     required: true
   host:
-    description: What M(web2py.deploy.host_info) returns; at the least C(distribution), C(version), C(python), C(cpus) and C(memory_mb).
+    description:
+      - What M(web2py.deploy.host_info) returns.
+      - At the least C(distribution), C(version), C(python), C(cpus) and C(memory_mb).
     type: dict
     required: true
 seealso:

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, web2py.deploy maintainers
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""PRIVATE to the collection: what must be known of a host before a site is resolved, read in one pass without a process."""
+"""PRIVATE to the collection: what must be known of a host before a site is resolved, read in one pass."""
 
 from __future__ import annotations
 

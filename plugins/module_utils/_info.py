@@ -36,7 +36,7 @@ class _Loopback(http.client.HTTPConnection):
 
 
 def _context(site: Mapping[str, Any]) -> ssl.SSLContext:
-    """Verify against the site's own authority; files of the administrator may be of one that this host does not know."""
+    """Verify against the site's own authority; that of provided files this host may not know."""
     if site["tls"]["provider"] == "self_signed":
         return ssl.create_default_context(cafile=site["tls"]["ca"])
     context = ssl.create_default_context()
@@ -126,18 +126,19 @@ def problems(site: Mapping[str, Any], found: Mapping[str, Any]) -> list[str]:
 def summary(site: Mapping[str, Any], found: Mapping[str, Any]) -> list[str]:
     """The closing lines of a run, from what the running site answered."""
     versions = found["versions"]
-    states = ", ".join(f"{unit} {state}" for unit, state in found["units"].items())
+    page = f"{found['url']} answers {found['page'].get('status', 'nothing')}"
+    if found["redirect"]:
+        page += f", http redirects to it ({found['redirect'].get('status', 'no answer')})"
+    runs = f"web2py {versions.get('web2py', 'unknown')} on Python {versions.get('python', 'unknown')}"
     lines = [
-        f"{found['url']} answers {found['page'].get('status', 'nothing')}"
-        + (f", http redirects to it ({found['redirect'].get('status', 'no answer')})" if found["redirect"] else ""),
-        f"web2py {versions.get('web2py', 'unknown')} on Python {versions.get('python', 'unknown')}, release {found['release']}",
-        states,
+        page,
+        f"{runs}, release {found['release']}",
+        ", ".join(f"{unit} {state}" for unit, state in found["units"].items()),
         _admin_line(site, found),
     ]
     if site["tls"]["provider"] == "self_signed":
-        lines.append(
-            f"Certificate of the site's own authority, {found['certificate_days']} days left; clients verify with {site['tls']['ca']}"
-        )
+        days = f"{found['certificate_days']} days left"
+        lines.append(f"Certificate of the site's own authority, {days}; clients verify with {site['tls']['ca']}")
     applications = ", ".join(row["name"] for row in site["applications"])
     lines.append(f"Applications: {applications}. Put yours into web2py_applications and run the playbook again")
     lines.append("Next: ansible-playbook web2py.deploy.status, web2py.deploy.uninstall")

@@ -4,7 +4,7 @@
 """PRIVATE to the collection: from the choices to the resolved site.
 
 `examine` checks the choices and reports every problem at once; `resolve` turns checked choices into the site that
-every role reads (docs/architecture.md). Both are pure: the same functions serve the playbooks, the filters and the tests.
+every role reads (docs/architecture.md). Both are pure: playbooks, filters and tests use the same functions.
 """
 
 from __future__ import annotations
@@ -25,7 +25,10 @@ NOT_CHOICES = ("web2py_resolved", "web2py_host", "web2py_install", "web2py_insta
 SUPPORTED = {("debian", "12"), ("debian", "13")}
 # Names of programs, users and folders that a site on the same host must not take.
 RESERVED = frozenset(
-    ["root", "daemon", "www-data", "nobody", "nginx", "apache2", "httpd", "lighttpd", "cherokee", "uwsgi", "gunicorn", "haproxy", "pound", "postgresql", "postgres", "redis", "memcached", "mysql", "mariadb", "ssh", "sshd", "ssl", "systemd", "apt", "cron", "sudo", "git", "python3", "default", "admin", "log", "lib", "run"]
+    """
+    root daemon www-data nobody nginx apache2 httpd lighttpd cherokee uwsgi gunicorn haproxy pound postgresql postgres
+    redis memcached mysql mariadb ssh sshd ssl systemd apt cron sudo git python3 default admin log lib run
+    """.split()
 )
 WEB2PY_VERSION = {"git": "v3.3.3", "pypi": "2.26.1"}
 WEB2PY_URL = "https://github.com/web2py/web2py.git"

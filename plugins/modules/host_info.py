@@ -10,8 +10,9 @@ module: host_info
 short_description: What must be known of a host before a site is resolved
 version_added: 1.0.0
 description:
-  - Reads the distribution, the Python, the size, the installed packages, the users, the listening ports, the units of the
-    distribution and the sites of this collection in one round trip. It takes the place of gathering facts, at a fraction of the time.
+  - Reads the distribution, the Python, the size, the installed packages, the users, the listening ports, the units of
+    the distribution and the sites of this collection in one round trip.
+  - It takes the place of gathering facts, at a fraction of the time.
 author:
   - web2py.deploy maintainers (@web2py)
 attributes:

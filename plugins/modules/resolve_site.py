@@ -10,7 +10,7 @@ module: resolve_site
 short_description: Check the choices of a site and resolve them for all roles
 version_added: 1.0.0
 description:
-  - Reads every variable that begins with C(web2py_), as the table of the role P(web2py.deploy.site#role) describes them.
+  - Reads every variable that begins with C(web2py_), as the table of the role P(web2py.deploy.site#role) describes.
   - Fails with B(all) problems at once, each with the variable, its value and the remedy, before anything is changed.
   - Runs on the controller. Secrets are checked for presence and never returned.
 author:

@@ -10,8 +10,9 @@ module: site_info
 short_description: How a site is doing, asked through its own front door
 version_added: 1.0.0
 description:
-  - Asks the front end on the host, under the site's canonical name and with its certificate verified, for the first page, the health
-    page, the redirection from http and the administrative interface; reads the release and the state of the units.
+  - Asks the front end on the host, under the site's canonical name and with its certificate verified, for the first
+    page, the health page, the redirection from http and the administrative interface.
+  - Reads the release and the state of the units.
 author:
   - web2py.deploy maintainers (@web2py)
 options:
