@@ -6,7 +6,7 @@ def index():
     """A page of twenty rows; the first request ever fills the table."""
     session.forget(response)
     if db(db.article).isempty():
-        db.article.bulk_insert([{"name": "Article %d" % number, "price": number} for number in range(1, 101)])
+        db.article.bulk_insert([{"name": f"Article {number}", "price": number} for number in range(1, 101)])
     rows = db(db.article).select(orderby=db.article.id, limitby=(0, 20))
     return TABLE(*[TR(row.id, row.name, row.price) for row in rows]).xml()
 
