@@ -55,11 +55,21 @@ def test_methods_of_the_site_arrive(probe: Probe, site: Site) -> None:
         assert probe.json("echo", method=method)["method"] == method
 
 
-@pytest.mark.parametrize("size", [16_384, 65_536])
-def test_oversized_headers_are_refused(size: int, web: Client) -> None:
+@pytest.mark.parametrize(
+    "path, headers",
+    [
+        ("/" + "x" * 16_384, {}),
+        ("/" + "x" * 65_536, {}),
+        ("/", {"X-Long": "x" * 100_000}),
+        ("/", {"Cookie": "c=" + "x" * 40_000}),
+    ],
+    ids=["address", "huge address", "header", "cookie"],
+)
+def test_oversized_heads_are_refused(path: str, headers: dict[str, str], web: Client) -> None:
     """A header or an address beyond measure is refused as such and breaks nothing."""
-    assert web.ask("/", {"X-Long": "x" * 1_000_000}).status in (400, 431)
-    assert web.ask("/" + "x" * size).status in (404, 414)
+    with suppress(OSError, BadStatusLine):  # hung up on before all was sent
+        assert web.ask(path, headers).status in (400, 404, 414, 431)
+    assert web.ask("/").status == 200
 
 
 def test_long_but_decent_headers_arrive(probe: Probe) -> None:
@@ -71,7 +81,7 @@ def test_long_but_decent_headers_arrive(probe: Probe) -> None:
 def seconds_until_closed(sock: socket.socket, longest: float) -> float:
     begin = time.monotonic()
     sock.settimeout(longest)
-    with suppress(ConnectionError):
+    with suppress(ConnectionError, TimeoutError):
         while sock.recv(4096):
             pass
     return time.monotonic() - begin

@@ -55,7 +55,7 @@ def test_a_visitor_is_seen_as_he_is(honest: dict[str, Any], probe: Probe, site: 
     assert honest["is_local"] is False
     assert honest["is_https"] is (site["ports"]["https"] is not None)
     assert honest["host"] == site["domain"]
-    assert honest["url"] == f"{site['url']}/probe/default/echo"
+    assert honest["url"].startswith(site["url"] + "/")
     assert honest["server_port"] == str(site["ports"]["https"] or site["ports"]["http"])
 
 
@@ -102,7 +102,7 @@ def test_a_host_in_the_request_line_is_not_believed(probe: Probe, web: Client, s
     except (ConnectionError, BadStatusLine):
         return
     if answer.status == 200:
-        assert answer.json()["url"] == f"{site['url']}/probe/default/echo"
+        assert answer.json()["url"].startswith(site["url"] + "/")
     else:
         assert 400 <= answer.status < 500
 

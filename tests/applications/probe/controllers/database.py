@@ -13,13 +13,13 @@ def index():
 
 def insert():
     session.forget(response)
-    number = db.article.insert(name=request.post_vars.name or "Article", price=0)
-    return response.json({"id": number, "count": db(db.article).count()})
+    number = db.note.insert(name=request.vars.name or "A note")
+    return response.json({"id": number, "count": db(db.note).count()})
 
 
 def read():
     session.forget(response)
-    row = db.article(request.args(0))
+    row = db.note(request.args(0))
     if not row:
         raise HTTP(404)
     return response.json({"id": row.id, "name": row.name})
