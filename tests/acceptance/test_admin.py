@@ -66,7 +66,7 @@ def closed(site: Site) -> None:
 
 @pytest.mark.parametrize("path", PATHS)
 def test_no_spelling_opens_admin(path: str, site: Site, web: Client) -> None:
-    """Every way to write the address of admin, of an application's database pages or of an example is refused by its status."""
+    """However it is written, the address of admin, of database pages or of an example is refused by its status."""
     for application in [row["name"] for row in site["applications"]]:
         try:
             answer = web.ask(path.format(application=application))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 import time
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from http.client import BadStatusLine
 
 import pytest
@@ -45,10 +45,8 @@ def test_methods_that_the_site_does_not_serve_are_refused(method: str, probe: Pr
     if method in site["limits"]["methods"]:
         assert probe.json("echo", method=method)["method"] == method
         return
-    try:
+    with suppress(ConnectionError, BadStatusLine):
         assert probe.ask("echo", method=method).status in (400, 405, 501)
-    except (ConnectionError, BadStatusLine):
-        pass
 
 
 def test_methods_of_the_site_arrive(probe: Probe, site: Site) -> None:
@@ -57,11 +55,21 @@ def test_methods_of_the_site_arrive(probe: Probe, site: Site) -> None:
         assert probe.json("echo", method=method)["method"] == method
 
 
-@pytest.mark.parametrize("size", [16_384, 65_536])
-def test_oversized_headers_are_refused(size: int, web: Client) -> None:
+@pytest.mark.parametrize(
+    "path, headers",
+    [
+        ("/" + "x" * 16_384, {}),
+        ("/" + "x" * 65_536, {}),
+        ("/", {"X-Long": "x" * 100_000}),
+        ("/", {"Cookie": "c=" + "x" * 40_000}),
+    ],
+    ids=["address", "huge address", "header", "cookie"],
+)
+def test_oversized_heads_are_refused(path: str, headers: dict[str, str], web: Client) -> None:
     """A header or an address beyond measure is refused as such and breaks nothing."""
-    assert web.ask("/", {"X-Long": "x" * 1_000_000}).status in (400, 431)
-    assert web.ask("/" + "x" * size).status in (404, 414)
+    with suppress(OSError, BadStatusLine):  # hung up on before all was sent
+        assert web.ask(path, headers).status in (400, 404, 414, 431)
+    assert web.ask("/").status == 200
 
 
 def test_long_but_decent_headers_arrive(probe: Probe) -> None:
@@ -73,11 +81,9 @@ def test_long_but_decent_headers_arrive(probe: Probe) -> None:
 def seconds_until_closed(sock: socket.socket, longest: float) -> float:
     begin = time.monotonic()
     sock.settimeout(longest)
-    try:
+    with suppress(ConnectionError, TimeoutError):
         while sock.recv(4096):
             pass
-    except ConnectionError:
-        pass
     return time.monotonic() - begin
 
 

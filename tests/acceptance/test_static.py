@@ -51,8 +51,6 @@ WAYS_OUT = [
     "../languages/de.py",
     "../databases/probe.sqlite",
     "../private/appconfig.ini",
-    "..",
-    "../",
     "../static../controllers/default.py",
     "plain.txt/../../controllers/default.py",
     "plain.txt%00.css",

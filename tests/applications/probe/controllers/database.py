@@ -6,20 +6,20 @@ def index():
     """A page of twenty rows; the first request ever fills the table."""
     session.forget(response)
     if db(db.article).isempty():
-        db.article.bulk_insert([{"name": "Article %d" % number, "price": number} for number in range(1, 101)])
+        db.article.bulk_insert([{"name": f"Article {number}", "price": number} for number in range(1, 101)])
     rows = db(db.article).select(orderby=db.article.id, limitby=(0, 20))
     return TABLE(*[TR(row.id, row.name, row.price) for row in rows]).xml()
 
 
 def insert():
     session.forget(response)
-    number = db.article.insert(name=request.post_vars.name or "Article", price=0)
-    return response.json({"id": number, "count": db(db.article).count()})
+    number = db.note.insert(name=request.vars.name or "A note")
+    return response.json({"id": number, "count": db(db.note).count()})
 
 
 def read():
     session.forget(response)
-    row = db.article(request.args(0))
+    row = db.note(request.args(0))
     if not row:
         raise HTTP(404)
     return response.json({"id": row.id, "name": row.name})

@@ -4,6 +4,7 @@
 import hashlib
 import os
 import time
+from pathlib import Path
 
 LONGEST_WAIT_SECONDS = 30
 LARGEST_BODY_KB = 20 * 1024
@@ -125,14 +126,13 @@ def cookie():
 
 def private():
     """A digest of the application's private settings, which nobody may read through it."""
-    path = os.path.join(request.folder, "private", "appconfig.ini")
-    if not os.path.exists(path):
+    path = Path(request.folder) / "private" / "appconfig.ini"
+    if not path.exists():
         raise HTTP(404, "no private settings")
-    with open(path, "rb") as stream:
-        return response.json({"sha256": hashlib.sha256(stream.read()).hexdigest()})
+    return response.json({"sha256": hashlib.sha256(path.read_bytes()).hexdigest()})
 
 
 def writable():
     """The folders of the application in which its own process can make a file."""
-    names = sorted(name for name in os.listdir(request.folder) if os.path.isdir(os.path.join(request.folder, name)))
-    return response.json({"folders": [name for name in names if os.access(os.path.join(request.folder, name), os.W_OK)]})
+    folders = [path for path in Path(request.folder).iterdir() if path.is_dir()]
+    return response.json({"folders": sorted(path.name for path in folders if os.access(path, os.W_OK))})

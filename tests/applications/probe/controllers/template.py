@@ -4,4 +4,5 @@
 
 def index():
     session.forget(response)
-    return {"rows": [{"id": number, "name": "Article %d" % number, "price": number * 7 % 100} for number in range(1, 121)]}
+    rows = [{"id": number, "name": f"Article {number}", "price": number * 7 % 100} for number in range(1, 121)]
+    return {"rows": rows}

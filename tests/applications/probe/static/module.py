@@ -1,2 +1,1 @@
-
 """A file that lies here by mistake."""

@@ -7,7 +7,7 @@ auth.settings.extra_fields["auth_user"] = [Field("nickname")]
 auth.define_tables(username=True, signature=False)
 for number in range(1, 11):
     db.define_table(
-        "thing_%d" % number,
+        f"thing_{number}",
         Field("name", requires=IS_NOT_EMPTY()),
         Field("amount", "integer", default=0),
         Field("made_on", "datetime", default=request.now),
