@@ -168,6 +168,8 @@ def sanity(log: Path) -> Result:
         if (ROOT / name).is_file() and not name.startswith("."):
             (target / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(ROOT / name, target / name, follow_symlinks=False)
+    # Its list of files is git's, and to the checkout's git this copy is an ignored folder.
+    subprocess.run(["git", "init", "-q", target], check=True)
     # Its virtual environments live in the home folder and want a bootstrap script from a server; pip comes with Python.
     home = base / "home"
     requirements = next(BIN.parent.glob("lib/python3*/site-packages/ansible_test/_internal/python_requirements.py"))
