@@ -28,6 +28,7 @@ from pathlib import Path
 
 import demo
 import inventory
+import yaml
 from bed import SUITES, Bed, Host
 from report import CACHE, ROOT, Problem, alone, is_root, log_path, say, tail
 
@@ -158,14 +159,16 @@ def pytest(run: Callable[[Path], Result], report: Path) -> Callable[[Path], Resu
 
 
 def sanity(log: Path) -> Result:
-    """Run ansible-test on a copy of the checkout's files at the path it insists on."""
+    """Run ansible-test on a copy of what we ship, at the path it insists on."""
     base = CACHE / "sanity"
     target = base / "ansible_collections" / "web2py" / "deploy"
     shutil.rmtree(target, ignore_errors=True)
     listing = ["git", "-c", "safe.directory=*", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
     names = subprocess.run(listing, cwd=ROOT, capture_output=True, text=True, check=True).stdout.split("\0")
-    for name in filter(None, names):
-        if (ROOT / name).is_file() and not name.startswith("."):
+    workshop = tuple(f"{name}/" for name in yaml.safe_load((ROOT / "galaxy.yml").read_text())["build_ignore"])
+    for name in names:
+        shipped = not name.startswith((".", *workshop)) or name.startswith("tests/sanity/")
+        if shipped and (ROOT / name).is_file():
             (target / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(ROOT / name, target / name, follow_symlinks=False)
     # Its list of files is git's, and to the checkout's git this copy is an ignored folder.
@@ -183,7 +186,11 @@ def sanity(log: Path) -> Result:
         (home / ".config" / "pip").symlink_to(users)
     version = f"{sys.version_info.major}.{sys.version_info.minor}"
     extra = {"HOME": str(home), "ANSIBLE_CONFIG": os.devnull}
-    return command("ansible-test", "sanity", "--color", "no", "--python", version, extra=extra, cwd=target)(log)
+    result = command("ansible-test", "sanity", "--color", "no", "--python", version, extra=extra, cwd=target)(log)
+    errors = [line for line in log.read_text().splitlines() if line.startswith(("ERROR", "FATAL"))]
+    with log.open("a") as handle:
+        handle.write("\n".join(["", "In short:", *errors, ""]))
+    return result
 
 
 def lint(report: Report) -> None:
