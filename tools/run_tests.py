@@ -262,7 +262,11 @@ def scenario(report: Report, name: str) -> None:
             report.skip(title, "there is no tests/acceptance")
         else:
             junit = TEST / f"{name}.xml"
-            report.step(title, pytest(command(*words, extra={"PYTEST_ADDOPTS": f"--junitxml={junit}"}), junit))
+            extra = {
+                "PYTEST_ADDOPTS": f"--junitxml={junit}",
+                "WEB2PY_TEST_REBOOT_COMMAND": f"podman restart -t 5 {bed().name}-{{host}}",
+            }
+            report.step(title, pytest(command(*words, extra=extra), junit))
 
 
 # The demo, as a newcomer meets it
