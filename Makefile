@@ -1,5 +1,5 @@
 # Two commands for a newcomer: make demo, make test. Each target is one line that calls a tool.
-.PHONY: help demo demo-down test lint unit scenario hosts-down
+.PHONY: help demo demo-down test lint unit scenario hosts-down docs
 .DEFAULT_GOAL := help
 export PYTHONDONTWRITEBYTECODE := 1
 python := .venv/bin/python
@@ -15,7 +15,7 @@ demo-down:  ## take the demo away and nothing else
 	@$(ready) --containers && $(python) tools/demo.py down
 
 test:  ## everything: lint, units, all scenarios, the demo
-	@$(ready) --containers && $(python) tools/run_tests.py
+	@$(ready) --containers --browser && $(python) tools/run_tests.py
 
 lint:  ## seconds: yamllint, ruff, mypy, ansible-lint, ansible-test sanity
 	@$(ready) && $(python) tools/run_tests.py --lint
@@ -24,7 +24,10 @@ unit:  ## seconds: unit and house tests
 	@$(ready) && $(python) tools/run_tests.py --unit
 
 scenario:  ## one scenario, hosts kept: make scenario NAME=nginx_uwsgi
-	@$(ready) --containers && $(python) tools/run_tests.py --scenario $(NAME)
+	@$(ready) --containers --browser && $(python) tools/run_tests.py --scenario $(NAME)
 
 hosts-down:  ## remove the hosts that make scenario keeps
 	@$(ready) --containers && $(python) tools/run_tests.py --hosts down
+
+docs:  ## write what is generated from the specs
+	@$(ready) && $(python) tools/docs.py

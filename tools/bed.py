@@ -4,7 +4,8 @@
     python3 tools/bed.py ssh [--purpose bench] NAME [COMMAND ...]
     python3 tools/bed.py down [--purpose bench]
 
-`up` prints {"name", "container", "ip", "suite", "kind", "ssh_command"} and gives a running host back as it is.
+`up` prints {"name", "suite", "kind", "container", "id", "ip", "ssh_command", "ansible": connection variables} as one
+line of JSON and gives a running host back as it is.
 Names and subnet come from the checkout's path and the purpose, so checkouts and purposes do not meet.
 Images are named by the content of their recipe and shared by all checkouts:
 bare is Debian as a hosting provider hands it over, warm has the slow packages in it already.
@@ -209,8 +210,8 @@ class Host:
             "ansible_python_interpreter": "/usr/bin/python3",
         }
 
-    def as_dict(self) -> dict[str, str]:
-        return {**dataclasses.asdict(self), "ssh_command": self.ssh_command}
+    def as_dict(self) -> dict[str, object]:
+        return {**dataclasses.asdict(self), "ssh_command": self.ssh_command, "ansible": self.inventory()}
 
 
 class Bed:
@@ -271,12 +272,7 @@ class Bed:
         offset = int(short_hash(host.name), 16)
         candidates = (str(subnet[10 + (offset + step) % 240]) for step in range(240))
         ip = next(address for address in candidates if address not in taken)
-        labels = {
-            LABEL: ROOT,
-            f"{LABEL}.name": self.name,
-            f"{LABEL}.ip": ip,
-            f"{LABEL}.host": json.dumps(host.as_dict()),
-        }
+        labels = {LABEL: ROOT, f"{LABEL}.name": self.name, f"{LABEL}.ip": ip}
         podman(
             "run", "-d", "--replace", "--name", container, "--hostname", host.name, *RUN_FLAGS, *LIMITS,
             "--network", self.name, "--ip", ip, "-v", f"{KEY}.pub:/root/.ssh/authorized_keys:ro",

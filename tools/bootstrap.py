@@ -31,6 +31,7 @@ CONTAINER_TOOLS = {
     "aardvark-dns": ["/usr/lib/podman/aardvark-dns", "/usr/libexec/podman/aardvark-dns"],
     "debian-archive-keyring": ["/usr/share/keyrings/debian-archive-keyring.gpg"],
 }
+BROWSER = {"chromium": ["chromium"], "libnss3-tools": ["certutil"]}
 
 
 def present(things: list[str]) -> bool:
@@ -109,8 +110,8 @@ def collections() -> None:
     """Unpack the collections we depend on from the pinned wheel of the community package."""
     code = "import bootstrap; print(*bootstrap.wanted_collections())"
     python = str(VENV / "bin" / "python")
-    tools = Path(__file__).parent
-    wanted = subprocess.run([python, "-c", code], cwd=tools, capture_output=True, text=True, check=True).stdout.split()
+    here = Path(__file__).parent
+    wanted = subprocess.run([python, "-c", code], cwd=here, capture_output=True, text=True, check=True).stdout.split()
     target = CACHE / "collections"
     stamp, value = target / "stamp", digest(COLLECTIONS.read_text(), *wanted)
     if not wanted or fresh(stamp, value):
@@ -142,15 +143,16 @@ def collections() -> None:
         stamp.write_text(value)
 
 
-def container_tools() -> None:
-    missing = [package for package, things in CONTAINER_TOOLS.items() if not present(things)]
+def tools(wanted: dict[str, list[str]], purpose: str) -> None:
+    missing = [package for package, things in wanted.items() if not present(things)]
     if missing:
-        install(missing, "hosts in containers")
+        install(missing, purpose)
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--containers", action="store_true", help="also what the demo and the scenarios need")
+    parser.add_argument("--browser", action="store_true", help="also what the acceptance suite's browser test needs")
     options = parser.parse_args()
     try:
         with alone(CACHE / "bootstrap.lock"):
@@ -160,7 +162,9 @@ def main() -> int:
                         "Root is needed for hosts in containers, a network of their own and one line in /etc/hosts.\n"
                         "Run the same command with sudo. Without root there are: make lint, make unit."
                     )
-                container_tools()
+                tools(CONTAINER_TOOLS, "hosts in containers")
+            if options.browser:
+                tools(BROWSER, "the tests with a real browser")
             environment()
             collections()
     except Problem as problem:

@@ -5,6 +5,7 @@ The result is an ordinary inventory folder: ansible-playbook -i FOLDER site.yml
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -39,7 +40,10 @@ def write(
 
 
 def scenario_choices(name: str) -> dict[str, Any]:
-    """Return what a Molecule scenario says about the site beyond the example."""
-    config = yaml.safe_load((ROOT / "molecule" / name / "molecule.yml").read_text()) or {}
-    group_vars = config.get("provisioner", {}).get("inventory", {}).get("group_vars", {})
-    return dict(group_vars.get(GROUP, {}))
+    """Return what all Molecule scenarios and then this one say about the site beyond the example."""
+    found: dict[str, Any] = {}
+    for path in (".config/molecule/config.yml", f"molecule/{name}/molecule.yml"):
+        text = (ROOT / path).read_text().replace("${MOLECULE_PROJECT_DIRECTORY}", str(ROOT))
+        config = yaml.safe_load(os.path.expandvars(text)) or {}
+        found |= config.get("provisioner", {}).get("inventory", {}).get("group_vars", {}).get(GROUP, {})
+    return found

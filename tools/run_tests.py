@@ -28,6 +28,7 @@ from pathlib import Path
 
 import demo
 import inventory
+import yaml
 from bed import SUITES, Bed, Host
 from report import CACHE, ROOT, Problem, alone, is_root, log_path, say, tail
 
@@ -158,16 +159,20 @@ def pytest(run: Callable[[Path], Result], report: Path) -> Callable[[Path], Resu
 
 
 def sanity(log: Path) -> Result:
-    """Run ansible-test on a copy of the checkout's files at the path it insists on."""
+    """Run ansible-test on a copy of what we ship, at the path it insists on."""
     base = CACHE / "sanity"
     target = base / "ansible_collections" / "web2py" / "deploy"
     shutil.rmtree(target, ignore_errors=True)
     listing = ["git", "-c", "safe.directory=*", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
     names = subprocess.run(listing, cwd=ROOT, capture_output=True, text=True, check=True).stdout.split("\0")
-    for name in filter(None, names):
-        if (ROOT / name).is_file() and not name.startswith("."):
+    workshop = tuple(f"{name}/" for name in yaml.safe_load((ROOT / "galaxy.yml").read_text())["build_ignore"])
+    for name in names:
+        shipped = not name.startswith((".", *workshop)) or name.startswith("tests/sanity/")
+        if shipped and (ROOT / name).is_file():
             (target / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(ROOT / name, target / name, follow_symlinks=False)
+    # Its list of files is git's, and to the checkout's git this copy is an ignored folder.
+    subprocess.run(["git", "init", "-q", target], check=True)
     # Its virtual environments live in the home folder and want a bootstrap script from a server; pip comes with Python.
     home = base / "home"
     requirements = next(BIN.parent.glob("lib/python3*/site-packages/ansible_test/_internal/python_requirements.py"))
@@ -181,7 +186,11 @@ def sanity(log: Path) -> Result:
         (home / ".config" / "pip").symlink_to(users)
     version = f"{sys.version_info.major}.{sys.version_info.minor}"
     extra = {"HOME": str(home), "ANSIBLE_CONFIG": os.devnull}
-    return command("ansible-test", "sanity", "--color", "no", "--python", version, extra=extra, cwd=target)(log)
+    result = command("ansible-test", "sanity", "--color", "no", "--python", version, extra=extra, cwd=target)(log)
+    errors = [line for line in log.read_text().splitlines() if line.startswith(("ERROR", "FATAL"))]
+    with log.open("a") as handle:
+        handle.write("\n".join(["", "In short:", *errors, ""]))
+    return result
 
 
 def lint(report: Report) -> None:
@@ -253,7 +262,11 @@ def scenario(report: Report, name: str) -> None:
             report.skip(title, "there is no tests/acceptance")
         else:
             junit = TEST / f"{name}.xml"
-            report.step(title, pytest(command(*words, extra={"PYTEST_ADDOPTS": f"--junitxml={junit}"}), junit))
+            extra = {
+                "PYTEST_ADDOPTS": f"--junitxml={junit}",
+                "WEB2PY_TEST_REBOOT_COMMAND": f"podman restart -t 5 {bed().name}-{{host}}",
+            }
+            report.step(title, pytest(command(*words, extra=extra), junit))
 
 
 # The demo, as a newcomer meets it
