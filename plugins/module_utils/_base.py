@@ -163,7 +163,7 @@ def stage_web2py(
             _complete_wheel(tree, source["version"], os.path.join(work, "download"))
         check_web2py(tree, found.shown)
         accept(tree)
-        byte_compile(SYSTEM_PYTHON, tree, target, ["gluon", "anyserver.py"])
+        byte_compile(SYSTEM_PYTHON, tree, target, ["gluon"])
         settle(tree, place.owner)
 
 

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import configparser
 import importlib
 import re
 import urllib.request
@@ -23,6 +24,12 @@ def numbers(version: str) -> Version:
 def fancy_url_opener() -> None:
     """web2py 2.26: gluon.tools imports FancyURLopener from gluon._compat, which forgot it on Python 3."""
     importlib.import_module("gluon._compat").FancyURLopener = urllib.request.FancyURLopener  # type: ignore[attr-defined]
+
+
+def config_parser() -> None:
+    """web2py 2.26: AppConfig asks for SafeConfigParser, a second name of ConfigParser that Python 3.12 removed."""
+    if not hasattr(configparser, "SafeConfigParser"):
+        setattr(configparser, "SafeConfigParser", configparser.ConfigParser)  # noqa: B010  mypy knows it is gone
 
 
 def folders_exist() -> None:
@@ -64,6 +71,7 @@ def before_import(version: str) -> None:
     """Shims that must stand before gluon.main is imported."""
     if numbers(version) < (3,):
         fancy_url_opener()
+        config_parser()
         folders_exist()
 
 

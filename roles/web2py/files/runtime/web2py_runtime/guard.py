@@ -83,10 +83,10 @@ def close_admin(main: Any, admin: dict[str, Any]) -> None:
 
     def closed_url_in(request: Any, environ: Environ) -> Any:
         result = url_in(request, environ)
-        if request.application == "admin" or request.controller == "appadmin" or is_admin_file(result[0]):
-            if not admin_open(admin, environ, main.get_client(request.env)):
-                text = main.rwthread.routes.error_message % "invalid request"
-                raise main.HTTP(404, text, web2py_error="invalid application")
+        asked = request.application == "admin" or request.controller == "appadmin" or is_admin_file(result[0])
+        if asked and not admin_open(admin, environ, main.get_client(request.env)):
+            text = main.rwthread.routes.error_message % "invalid request"
+            raise main.HTTP(404, text, web2py_error="invalid application")
         return result
 
     main.url_in = closed_url_in
