@@ -63,7 +63,9 @@ class Desk:
         """Run a playbook of the collection with choices over those of the inventory."""
         path = self.folder / "choices.yml"
         path.write_text(yaml.safe_dump(choices))
-        return self.ansible("ansible-playbook", "-i", "inventory.yml", f"web2py.deploy.{playbook}", "-e", f"@{path}", *words)
+        return self.ansible(
+            "ansible-playbook", "-i", "inventory.yml", f"web2py.deploy.{playbook}", "-e", f"@{path}", *words
+        )
 
     def on_host(self, command: str, check: bool = True) -> str:
         return self.host.run(command, check=check)
@@ -96,7 +98,9 @@ def desk(bare_host: Host, tmp_path_factory: pytest.TempPathFactory) -> Desk:
     }  # fmt: skip
     made = Desk(folder, bare_host, environment)
     galaxy = ["ansible-galaxy", "collection"]
-    subprocess.run([BIN / galaxy[0], *galaxy[1:], "build", "--output-path", folder], cwd=ROOT, check=True, capture_output=True)
+    subprocess.run(
+        [BIN / galaxy[0], *galaxy[1:], "build", "--output-path", folder], cwd=ROOT, check=True, capture_output=True
+    )
     tarball = next(folder.glob("*.tar.gz"))
     done = made.ansible(*galaxy, "install", "--offline", "--no-deps", str(tarball), "-p", str(collections))
     assert done.status == 0, done.output

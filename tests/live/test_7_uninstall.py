@@ -1,0 +1,42 @@
+"""Uninstalling keeps the data; purging is explicit."""
+
+from __future__ import annotations
+
+from conftest import Desk
+
+MINE = "ls -d /srv/web2py /etc/web2py /run/web2py /etc/systemd/system/web2py.* /etc/nginx/*/*web2py* 2>/dev/null"
+
+
+def test_it_takes_the_site_away_and_keeps_its_data(desk: Desk) -> None:
+    run = desk.play("uninstall")
+    assert run.status == 0, run.output
+    assert desk.on_host(MINE, check=False) == ""
+    assert desk.on_host("ls -d /var/lib/web2py/applications/starter").strip()
+
+
+def test_the_front_end_goes_on_without_the_site(desk: Desk) -> None:
+    desk.on_host("nginx -t -q")
+
+
+def test_again_changes_nothing(desk: Desk) -> None:
+    run = desk.play("uninstall")
+    assert (run.status, run.changed) == (0, 0), run.output
+
+
+def test_the_data_are_there_after_a_new_install(desk: Desk) -> None:
+    desk.on_host("echo kept > /var/lib/web2py/applications/starter/uploads/kept.txt")
+    run = desk.play("site")
+    assert run.status == 0, run.output
+    assert desk.on_host("cat /var/lib/web2py/applications/starter/uploads/kept.txt") == "kept\n"
+
+
+def test_a_purge_must_name_the_site(desk: Desk) -> None:
+    run = desk.play("uninstall", web2py_purge="yes-please")
+    assert run.status != 0 and "web2py_purge" in run.output, run.output
+    assert desk.on_host("ls -d /srv/web2py").strip()
+
+
+def test_a_purge_takes_the_data_too(desk: Desk) -> None:
+    run = desk.play("uninstall", web2py_purge="web2py")
+    assert run.status == 0, run.output
+    assert desk.on_host("ls -d /var/lib/web2py; getent passwd web2py", check=False) == ""
