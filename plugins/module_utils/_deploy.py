@@ -160,6 +160,9 @@ def deploy(site: Site, private: _private.Files, local: Local, check_mode: bool) 
         raise Problem(f"Nothing is staged in {site['paths']['root']} yet. Run the module web2py_source first.")
     commits: dict[str, str] = read_json(_file(place, "commits.json"), {})
     known = dict(commits)
+    if check_mode and _outdated(site, place, base, commits):
+        return _outcome(True, "", _lines({"release": "new, on another web2py or environment"}), release=None,
+                        previous=_release.current(place), versions=_shown(base))
     found = {name: _find(name, row, local, commits, place, base) for name, row in applications.items()}
     python = base["versions"]["python"]
     parts = {
@@ -201,6 +204,18 @@ def deploy(site: Site, private: _private.Files, local: Local, check_mode: bool) 
         _release.activate(place, release.id)
         result["changed"] |= _release.prune(place, site["keep_releases"], base["parts"])
     return result
+
+
+def _outdated(site: Site, place: Place, base: Mapping[str, Any], commits: Mapping[str, str]) -> bool:
+    """Whether web2py_source would stage another base: in check mode it did not, so what is staged is the old one."""
+    parts = base["parts"]
+    python = _base.host_python()
+    requirements = _base.requirements_of(site, place.part(parts["web2py"]), python)
+    if _base.environment_name(python, requirements) != parts["environment"]:
+        return True
+    if site["source"]["type"] == "directory":
+        return False  # only its own module knows its content
+    return _base.web2py_name(pinned("web2py", site["source"], {}, dict(commits))) != parts["web2py"]
 
 
 def _find(

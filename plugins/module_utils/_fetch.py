@@ -39,7 +39,9 @@ def _git(url: str, arguments: list[str], task: str, cwd: str | None = None, chec
     if header:
         host = urlsplit(bare)
         settings[f"http.{host.scheme}://{host.netloc}/.extraHeader"] = f"Authorization: {header}"
-    environment = {"GIT_CONFIG_COUNT": str(len(settings))}
+    # A repository from elsewhere must not name folders of this host as its submodules.
+    local = "file:" if url.startswith(("/", "file://")) else ""
+    environment = {"GIT_CONFIG_COUNT": str(len(settings)), "GIT_ALLOW_PROTOCOL": f"{local}git:http:https:ssh"}
     for number, (key, value) in enumerate(settings.items()):
         environment[f"GIT_CONFIG_KEY_{number}"] = key
         environment[f"GIT_CONFIG_VALUE_{number}"] = value

@@ -112,7 +112,9 @@ def check(place: Place, release: str, url: str, paths: list[str]) -> None:
     except (ValueError, KeyError):
         failures = [f"The check ended with status {done.returncode}:\n{last_lines(done.stderr)}"]
     if failures:
-        raise Problem("\n".join(["The new release does not serve:", *(tail(text) for text in failures)]))
+        serving = current(place)
+        end = f"Nothing was switched: release {serving} still serves." if serving else "No release serves yet."
+        raise Problem("\n".join(["The new release does not serve and was removed.", *map(tail, failures), end]))
 
 
 def tail(text: str, lines: int = 30) -> str:

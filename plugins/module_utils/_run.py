@@ -35,7 +35,6 @@ def clean_environment(home: str) -> dict[str, str]:
         "HOME": home,
         "LANG": "C.UTF-8",
         "GIT_TERMINAL_PROMPT": "0",
-        "GIT_ALLOW_PROTOCOL": "file:git:http:https:ssh",
         "GIT_SSH_COMMAND": "ssh -o BatchMode=yes",
         "PIP_NO_INPUT": "1",
         "PIP_DISABLE_PIP_VERSION_CHECK": "1",
