@@ -27,7 +27,7 @@ class Wanted:
 
     path: str
     state: str
-    content: bytes = b""
+    content: bytes | None = None
     target: str = ""
     owner: str | None = None
     group: str | None = None
@@ -60,8 +60,8 @@ def wanted(entry: dict[str, Any]) -> Wanted:
     path = path.rstrip("/")
     content, target = entry.get("content"), entry.get("target")
     state = entry.get("state") or ("link" if target is not None else "file")
-    if state == "file" and content is None:
-        raise ValueError(f"{path}: state 'file' needs 'content'")
+    if content is None and target is None and not entry.get("state"):
+        raise ValueError(f"{path}: needs 'content', 'target' or 'state'")
     if state == "link" and not target:
         raise ValueError(f"{path}: state 'link' needs 'target'")
     if state != "file" and content is not None:
@@ -71,11 +71,13 @@ def wanted(entry: dict[str, Any]) -> Wanted:
     return Wanted(
         path=path,
         state=state,
-        content=(content or "").encode("utf-8"),
+        content=None if content is None else content.encode("utf-8"),
         target=target or "",
         owner=entry.get("owner"),
         group=entry.get("group"),
-        mode=_mode(path, entry.get("mode") or _DEFAULT_MODES.get(state)),
+        mode=_mode(
+            path, entry.get("mode") or (None if content is None and state == "file" else _DEFAULT_MODES.get(state))
+        ),
         sensitive=bool(entry.get("sensitive")),
     )
 
@@ -158,7 +160,7 @@ def differs(item: Wanted, now: Found) -> bool:
         return True
     if item.state == "link":
         return now.target != item.target
-    if now.content != item.content or (item.mode is not None and now.mode != item.mode):
+    if item.content not in (None, now.content) or item.mode not in (None, now.mode):
         return True
     try:
         uid, gid = user_id(item.owner), group_id(item.group)
@@ -188,14 +190,14 @@ def put(item: Wanted) -> None:
     """Bring one path to what is wanted; a file or link is replaced by rename, never half written."""
     if item.state == "absent":
         _remove(item.path)
-    elif item.state == "directory":
-        _make_directory(item.path)
-        _own(item.path, user_id(item.owner), group_id(item.group), item.mode)
     elif item.state == "link":
         _replace_link(item.path, item.target)
+    elif item.state == "file" and item.content is not None:
+        _replace_file(item.path, item.content, user_id(item.owner), group_id(item.group), item.mode)
     else:
-        owner, group = user_id(item.owner), group_id(item.group)
-        _replace_file(item.path, item.content, owner, group, item.mode)
+        if item.state == "directory":
+            _make_directory(item.path)
+        _own(item.path, user_id(item.owner), group_id(item.group), item.mode)
 
 
 def put_back(path: str, before: Found) -> None:
@@ -287,10 +289,10 @@ def _replace_link(path: str, target: str) -> None:
 
 def diff(item: Wanted, now: Found) -> dict[str, str]:
     """Before and after in words; sensitive content never shows."""
-    after_owner = (item.owner, item.group)
+    after_owner, content = (item.owner, item.group), now.content if item.content is None else item.content
     before = _words(item, now.kind, now.content, now.target, (_user(now.uid), _group(now.gid)), now.mode)
-    after = _words(item, item.state, item.content, item.target, after_owner, item.mode)
-    if item.sensitive and now.content != item.content:
+    after = _words(item, item.state, content, item.target, after_owner, item.mode)
+    if item.sensitive and item.content not in (None, now.content):
         after = after.replace(HIDDEN, HIDDEN[:-1] + ", different)")
     return {"before_header": item.path, "after_header": item.path, "before": before, "after": after}
 

@@ -224,6 +224,8 @@ def start(module, host):
     if not module.check_mode:
         deadline = time.monotonic() + params["timeout"]
         host.do(plan.commands)
+        if plan.action == "reload":
+            time.sleep(0.3)  # systemctl does not wait: give the workers time to stop taking requests for the old code
         write_stamp(host.wait(deadline) if plan.commands else unit, seen)
         if params["probe"]:
             result["answer"] = host.ask(params["probe"], deadline, patient=plan.action != "none")

@@ -46,7 +46,7 @@ options:
         type: str
         choices: [file, link, directory, absent]
       content:
-        description: Text of a file.
+        description: Text of a file. Without it, O(files[].state=file) only sets owner, group and mode of a file that is there.
         type: str
       target:
         description: Where a link points to.
@@ -132,12 +132,12 @@ def stop(signum, frame):
 
 
 def run_check(module):
-    """The checker's words when it objects, else None."""
+    """The checker's words when it objects, else None. What it writes on its way (logs) is not for everyone to read."""
     command = module.params["check"]
     if not command:
         return None
     try:
-        code, out, err = module.run_command(command, handle_exceptions=False, cwd="/")
+        code, out, err = module.run_command(command, handle_exceptions=False, cwd="/", umask=0o027)
     except OSError as exc:
         return f"the checker {command[0]} cannot run: {exc.strerror}"
     return None if code == 0 else (err + out).strip() or f"{' '.join(command)} ended with {code}"
@@ -169,7 +169,7 @@ def main():
         fail(module, str(exc))
     for item in items:
         if item.sensitive:
-            lines = item.content.decode("utf-8").splitlines()
+            lines = (item.content or b"").decode("utf-8").splitlines()
             module.no_log_values.update(line.strip() for line in lines if len(line.strip()) > 5)
     before = {item.path: found(item.path) for item in items}
     changed = [item for item in items if differs(item, before[item.path])]
