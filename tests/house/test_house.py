@@ -92,7 +92,10 @@ SAMPLES: dict[Callable[[Tree], list[str]], list[dict[str, str]]] = {
     ],
     roles.pages_show_the_spec: [
         {"roles/a/README.md": "# a\n", "roles/a/meta/argument_specs.yml": SPEC + "a_x: {description: X.}"},
-        {"README.md": "<!-- content begin -->\nold\n<!-- content end -->\n", "playbooks/site.yml": "---\n# The site\n"},
+        {
+            "README.md": "<!-- BEGIN GENERATED: content -->\nold\n<!-- END GENERATED -->\n",
+            "playbooks/site.yml": "---\n# The site\n",
+        },
     ],
     roles.templates_are_plain: [
         {"roles/a/templates/b.j2": "text\n"},
