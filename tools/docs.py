@@ -1,4 +1,3 @@
-#!/usr/bin/env python3
 """Write what the documentation says twice: tables from argument specs and lists from the collection's own files.
 
 A generated block stands between `<!-- BEGIN GENERATED: NAME -->` and `<!-- END GENERATED -->`: `spec` in

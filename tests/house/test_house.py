@@ -37,6 +37,7 @@ SAMPLES: dict[Callable[[Tree], list[str]], list[dict[str, str]]] = {
     roles.commands_say_when_they_change: [
         {"roles/a/tasks/main.yml": TASK + "ansible.builtin.shell: x"},
         {"roles/a/tasks/main.yml": TASK + "ansible.builtin.command: {argv: [x]}"},
+        {"roles/a/tasks/main.yml": TASK + "ansible.builtin.command: {argv: [x, '{{ a_password }}'], creates: y}"},
     ],
     roles.files_have_owner_and_mode: [
         {"roles/a/tasks/main.yml": TASK + "ansible.builtin.copy: {dest: x, owner: root, group: root}"},
