@@ -1,9 +1,8 @@
-#!/usr/bin/env python3
 """Write what the documentation says twice: tables from argument specs and lists from the collection's own files.
 
-A generated block stands between `<!-- NAME begin: ... -->` and `<!-- NAME end -->`:
-`spec` in roles/*/README.md, `choices` and `content` in README.md. With --check nothing is written and stale files are
-named with exit status 1.
+A generated block stands between `<!-- BEGIN GENERATED: NAME -->` and `<!-- END GENERATED -->`: `spec` in
+roles/*/README.md, `choices` and `content` in README.md. With --check nothing is written, stale files are named and
+the exit status is 1.
 """
 
 from __future__ import annotations
@@ -46,10 +45,10 @@ def stale(root: Path) -> dict[Path, str]:
 
 def put(text: str, name: str, block: str, *, required: bool = False) -> str:
     """Replace the block of that name. A page without its markers is left alone unless the block is required."""
-    pattern = re.compile(rf"(<!-- {name} begin[^\n]*-->\n).*?(<!-- {name} end -->)", re.DOTALL)
+    pattern = re.compile(rf"(<!-- BEGIN GENERATED: {name} -->\n).*?(<!-- END GENERATED -->)", re.DOTALL)
     if not pattern.search(text):
         if required:
-            note = f"<!-- {name} begin: written by make docs -->\n\n{block}\n<!-- {name} end -->\n"
+            note = f"<!-- BEGIN GENERATED: {name} -->\n\n{block}\n<!-- END GENERATED -->\n"
             return f"{text.rstrip()}\n\n{note}"
         return text
     return pattern.sub(lambda match: f"{match[1]}\n{block}\n{match[2]}", text)

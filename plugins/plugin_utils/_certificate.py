@@ -12,10 +12,10 @@ import ipaddress
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timezone
 from pathlib import PurePosixPath
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from cryptography import x509
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
+if TYPE_CHECKING:
+    from cryptography import x509
 
 
 def san(names: Sequence[str]) -> list[str]:
@@ -81,6 +81,10 @@ def due(files: Sequence[str], certificate: Mapping[str, Any], wanted: Mapping[st
 
 def problems(chain: str, key: str, names: Sequence[str], now: datetime | None = None) -> list[str]:
     """Return everything that is wrong with a provided certificate chain and key, each with its remedy."""
+    # ansible-core brings it to every controller; the other functions do without.
+    from cryptography import x509
+    from cryptography.hazmat.primitives.serialization import load_pem_private_key
+
     now = now or datetime.now(timezone.utc)
     found = []
     certificates: list[x509.Certificate] = []
@@ -136,6 +140,8 @@ def covers(pattern: str, name: str) -> bool:
 
 
 def _names(certificate: x509.Certificate) -> list[str]:
+    from cryptography import x509
+
     try:
         names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
     except x509.ExtensionNotFound:
@@ -144,4 +150,6 @@ def _names(certificate: x509.Certificate) -> list[str]:
 
 
 def _public(key: Any) -> bytes:
+    from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
     return bytes(key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo))

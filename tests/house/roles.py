@@ -93,6 +93,7 @@ def failures_and_changes_are_not_hidden(tree: Tree) -> list[str]:
 
 
 def commands_say_when_they_change(tree: Tree) -> list[str]:
+    """No shell, no silent change, no secret among the arguments."""
     found = []
     for name, task in tree.tasks():
         module = module_of(task)
@@ -101,6 +102,10 @@ def commands_say_when_they_change(tree: Tree) -> list[str]:
         known = {"creates", "removes"} & set(arguments_of(task))
         if module.endswith(".command") and "changed_when" not in task and not known:
             found.append(f"{name}: '{task.get('name')}' neither changed_when nor creates")
+        if module.endswith(".command") and re.search(
+            "password|secret|passphrase", str(arguments_of(task).get("argv", ""))
+        ):
+            found.append(f"{name}: '{task.get('name')}' shows a secret in the list of processes")
     return found
 
 

@@ -37,6 +37,7 @@ SAMPLES: dict[Callable[[Tree], list[str]], list[dict[str, str]]] = {
     roles.commands_say_when_they_change: [
         {"roles/a/tasks/main.yml": TASK + "ansible.builtin.shell: x"},
         {"roles/a/tasks/main.yml": TASK + "ansible.builtin.command: {argv: [x]}"},
+        {"roles/a/tasks/main.yml": TASK + "ansible.builtin.command: {argv: [x, '{{ a_password }}'], creates: y}"},
     ],
     roles.files_have_owner_and_mode: [
         {"roles/a/tasks/main.yml": TASK + "ansible.builtin.copy: {dest: x, owner: root, group: root}"},
@@ -92,7 +93,10 @@ SAMPLES: dict[Callable[[Tree], list[str]], list[dict[str, str]]] = {
     ],
     roles.pages_show_the_spec: [
         {"roles/a/README.md": "# a\n", "roles/a/meta/argument_specs.yml": SPEC + "a_x: {description: X.}"},
-        {"README.md": "<!-- content begin -->\nold\n<!-- content end -->\n", "playbooks/site.yml": "---\n# The site\n"},
+        {
+            "README.md": "<!-- BEGIN GENERATED: content -->\nold\n<!-- END GENERATED -->\n",
+            "playbooks/site.yml": "---\n# The site\n",
+        },
     ],
     roles.templates_are_plain: [
         {"roles/a/templates/b.j2": "text\n"},

@@ -42,10 +42,10 @@ def test_markup_becomes_markdown(markup: str, markdown: str) -> None:
 
 
 def test_block_is_replaced_and_the_rest_kept() -> None:
-    page = "top\n<!-- spec begin: x -->\nold\n<!-- spec end -->\nbottom\n"
-    assert put(page, "spec", "new") == "top\n<!-- spec begin: x -->\n\nnew\n<!-- spec end -->\nbottom\n"
+    page = "top\n<!-- BEGIN GENERATED: spec -->\nold\n<!-- END GENERATED -->\nbottom\n"
+    assert put(page, "spec", "new") == "top\n<!-- BEGIN GENERATED: spec -->\n\nnew\n<!-- END GENERATED -->\nbottom\n"
     assert put("page\n", "choices", "new") == "page\n"
-    assert put("page\n", "spec", "new", required=True).endswith("\nnew\n<!-- spec end -->\n")
+    assert put("page\n", "spec", "new", required=True).endswith("\nnew\n<!-- END GENERATED -->\n")
 
 
 def test_written_pages_are_stale_no_more(tmp_path: Path) -> None:

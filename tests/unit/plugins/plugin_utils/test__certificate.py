@@ -14,7 +14,7 @@ from cryptography.x509.oid import NameOID
 from ansible_collections.web2py.deploy.plugins.plugin_utils._certificate import constraints, covers, due, problems, san
 
 NOW = datetime(2026, 11, 21, tzinfo=timezone.utc)
-KEY, OTHER_KEY, CA_KEY = (ec.generate_private_key(ec.SECP256R1()) for _ in range(3))
+KEY, OTHER_KEY, CA_KEY = (ec.generate_private_key(ec.SECP256R1()) for _key in range(3))
 NAMES = ["www.example.org", "192.0.2.7"]
 
 
