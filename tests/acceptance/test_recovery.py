@@ -70,6 +70,7 @@ def test_ten_reloads_lose_no_request(
         for _ in range(10):
             machine.run(f"systemctl reload {name}")
             time.sleep(0.5)
+            waited(lambda: machine.try_to(f"systemctl is-active {name}").rc == 0, 20)
         waited(lambda: done[0] >= 200, 60)
     finally:
         stop.set()
