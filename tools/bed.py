@@ -282,6 +282,8 @@ class Bed:
         for path in ("/etc/pip.conf", "/etc/ssl/certs/ca-certificates.crt"):
             if Path(path).exists():
                 podman("cp", path, f"{container}:{path}")
+        # the image has no package lists; to ansible a young folder means that they are up to date
+        podman("exec", container, "touch", "-d", "@0", "/var/lib/apt/lists")
         return known(host, container, ip)
 
     def find(self, name: str) -> Host:
@@ -304,7 +306,7 @@ def known(host: Host, container: str, ip: str) -> Host:
 def used_subnets() -> list[ipaddress.IPv4Network]:
     """Return the subnets of podman's networks and of this machine's routes."""
     found = []
-    for network in json.loads(podman("network", "inspect", *podman("network", "ls", "-q").split()) or "[]"):
+    for network in json.loads(podman("network", "ls", "--format", "json") or "[]"):
         found += [ipaddress.ip_network(subnet["subnet"]) for subnet in network.get("subnets") or []]
     for line in Path("/proc/net/route").read_text().splitlines()[1:]:
         fields = line.split()
@@ -316,9 +318,9 @@ def used_subnets() -> list[ipaddress.IPv4Network]:
 
 def remove(networks: Sequence[str], containers: Sequence[str]) -> None:
     if containers:
-        for line in podman("inspect", "--format", "{{.Id}}", *containers).split():
-            end_connection(Host("", id=line))
-        podman("rm", "-f", "-v", "-t", "2", *containers)
+        for number in podman("inspect", "--format", "{{.Id}}", *containers, check=False).split():
+            end_connection(Host("", id=number))
+        podman("rm", "-f", "-i", "-v", "-t", "2", *containers)
     for network in networks:
         podman("network", "rm", "-f", network, check=False)
 
