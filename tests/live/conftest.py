@@ -1,4 +1,4 @@
-"""A bare host, and the collection as Galaxy hands it over: built, installed into an empty folder, the papers thrown away.
+"""A bare host, and the collection as Galaxy hands it over: built, installed into an empty folder, papers thrown away.
 
 These tests run in the order of their files' names, on one host: it is bought, used, attacked and cleared away.
 """

@@ -14,7 +14,7 @@ WRITE = "WEB2PY_WRITE_README"
 
 @pytest.fixture(scope="module")
 def runs(desk: Desk) -> list[Run]:
-    """Every command of the block in turn. The first installs from Galaxy; the desk has installed the built collection."""
+    """Every command in turn. The first installs from Galaxy; the desk has installed the built collection."""
     assert COMMANDS[0] == "ansible-galaxy collection install web2py.deploy"
     return [desk.ansible(*line.split()) for line in COMMANDS[1:]]
 

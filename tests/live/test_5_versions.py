@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from conftest import Desk, Run
 
-# A repository of web2py with two versions and a broken one, made of the tree that the quick start installed.
+# A repository of web2py with two versions and a broken one, from the tree that the quick start installed.
 REPOSITORY = """set -eu
 apt-get install -yq git >/dev/null
 rm -rf /srv/test && mkdir -p /srv/test/tree && cd /srv/test/tree
