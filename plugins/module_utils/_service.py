@@ -237,9 +237,13 @@ def plan_started(units: Sequence[Unit], enabled: bool, restart: Sequence[str], r
     return plan
 
 
-def unread(units: Sequence[Unit]) -> bool:
-    """Are there unit files that systemd has not read yet?"""
-    return any(unit.stale or not unit.known for unit in units)
+def unread(units: Sequence[Unit], watched: Sequence[str] = ()) -> bool:
+    """Are there unit files that systemd has not read yet?
+
+    watched: files that are expected to count. systemd itself does not notice the first drop-in of a unit.
+    """
+    new = {path for path in watched if path.startswith(UNITS + "/") and os.path.exists(path)} - set(own_files(units))
+    return bool(new) or any(unit.stale or not unit.known for unit in units)
 
 
 def plan_stopped(units: Sequence[Unit], enabled: bool) -> Plan:

@@ -205,7 +205,7 @@ class Host:
 def start(module, host):
     params = module.params
     units = host.show()
-    stale = unread(units)
+    stale = unread(units, params["restart_on"])
     if stale and not module.check_mode:
         host.do([["daemon-reload"]])
         units = host.show()
