@@ -16,7 +16,7 @@ from typing import Any, Callable, Mapping, NamedTuple, Sequence
 from ansible_collections.web2py.deploy.plugins.module_utils._archive import unpack
 from ansible_collections.web2py.deploy.plugins.module_utils._run import Problem, run
 from ansible_collections.web2py.deploy.plugins.module_utils._source import Found, Local, Missing, Source, fill
-from ansible_collections.web2py.deploy.plugins.module_utils._tree import TEMPORARY, Owner, digest, folder, settle, staged
+from ansible_collections.web2py.deploy.plugins.module_utils._tree import FOLDER_MODE, TEMPORARY, Owner, digest, folder, settle, staged
 from ansible_collections.web2py.deploy.plugins.module_utils._versions import parse, problem, requirements_for, shown
 
 SYSTEM_PYTHON = "/usr/bin/python3"
@@ -60,7 +60,7 @@ def place_of(site: Mapping[str, Any]) -> Place | None:
 def prepare(place: Place) -> bool:
     """Make the folders of code; True when something changed."""
     os.makedirs(os.path.dirname(place.root), exist_ok=True)
-    return any([folder(path, place.owner, 0o751) for path in (place.root, place.parts, place.releases)])
+    return any([folder(path, place.owner, FOLDER_MODE) for path in (place.root, place.parts, place.releases)])
 
 
 def host_python() -> str:

@@ -10,7 +10,8 @@ checks it and switches. Both are killed at any point without harm and repeated b
 from __future__ import annotations
 
 import os
-from typing import Any, Mapping, MutableMapping, Sequence
+from collections.abc import Mapping, MutableMapping, Sequence
+from typing import Any
 
 from ansible_collections.web2py.deploy.plugins.module_utils import _application, _base, _private, _release
 from ansible_collections.web2py.deploy.plugins.module_utils._base import Place
@@ -144,7 +145,9 @@ def _shown(base: Mapping[str, Any]) -> dict[str, str]:
 
 def _keep_commits(place: Place, known: Mapping[str, str], commits: Mapping[str, str]) -> None:
     if commits != known:
-        write_json(_file(place, "commits.json"), {**read_json(_file(place, "commits.json"), {}), **commits}, place.owner)
+        write_json(
+            _file(place, "commits.json"), {**read_json(_file(place, "commits.json"), {}), **commits}, place.owner
+        )
 
 
 def deploy(site: Site, private: _private.Files, local: Local, check_mode: bool) -> Result:
@@ -155,18 +158,31 @@ def deploy(site: Site, private: _private.Files, local: Local, check_mode: bool) 
     base: dict[str, Any] = read_json(_file(place, "base.json"), {}) if place else {}
     if place is None or not base:
         if check_mode:
-            return _outcome(True, "", _lines({f"application {name}": "new" for name in applications}),
-                            release=None, previous=None, versions={})
+            return _outcome(
+                True,
+                "",
+                _lines({f"application {name}": "new" for name in applications}),
+                release=None,
+                previous=None,
+                versions={},
+            )
         raise Problem(f"Nothing is staged in {site['paths']['root']} yet. Run the module web2py_source first.")
     commits: dict[str, str] = read_json(_file(place, "commits.json"), {})
     known = dict(commits)
     if check_mode and _outdated(site, place, base, commits):
-        return _outcome(True, "", _lines({"release": "new, on another web2py or environment"}), release=None,
-                        previous=_release.current(place), versions=_shown(base))
+        return _outcome(
+            True,
+            "",
+            _lines({"release": "new, on another web2py or environment"}),
+            release=None,
+            previous=_release.current(place),
+            versions=_shown(base),
+        )
     found = {name: _find(name, row, local, commits, place, base) for name, row in applications.items()}
     python = base["versions"]["python"]
     parts = {
-        name: _application.part_name(row, found[name], place, base["parts"], python) for name, row in applications.items()
+        name: _application.part_name(row, found[name], place, base["parts"], python)
+        for name, row in applications.items()
     }
     absent = {name: not os.path.isdir(place.part(part)) for name, part in parts.items()}
     missing = _untransferred(
@@ -215,12 +231,17 @@ def _outdated(site: Site, place: Place, base: Mapping[str, Any], commits: Mappin
         return True
     if site["source"]["type"] == "directory":
         return False  # only its own module knows its content
-    return _base.web2py_name(pinned("web2py", site["source"], {}, dict(commits))) != parts["web2py"]
+    wanted = _base.web2py_name(pinned("web2py", site["source"], {}, dict(commits)))
+    return wanted != str(parts["web2py"])
 
 
 def _find(
-    name: str, application: Mapping[str, Any], local: Local, commits: MutableMapping[str, str], place: Place,
-    base: Mapping[str, Any]
+    name: str,
+    application: Mapping[str, Any],
+    local: Local,
+    commits: MutableMapping[str, str],
+    place: Place,
+    base: Mapping[str, Any],
 ) -> Found:
     if application["source"]["type"] == "bundled":
         return _application.bundled(name, place, base["parts"]["web2py"])
@@ -231,7 +252,11 @@ def _find(
 
 
 def _switch(
-    site: Site, place: Place, release: _release.Release, private: _private.Files, files: list[str],
+    site: Site,
+    place: Place,
+    release: _release.Release,
+    private: _private.Files,
+    files: list[str],
     written: Mapping[str, list[str]],
 ) -> None:
     """Make the release serve, or leave everything as it was."""

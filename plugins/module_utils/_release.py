@@ -8,12 +8,14 @@ from __future__ import annotations
 import json
 import os
 import time
-from typing import Any, Mapping, NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
 
 from ansible_collections.web2py.deploy.plugins.module_utils import _root_files
 from ansible_collections.web2py.deploy.plugins.module_utils._base import Place
 from ansible_collections.web2py.deploy.plugins.module_utils._run import Problem, last_lines, run
 from ansible_collections.web2py.deploy.plugins.module_utils._tree import (
+    FOLDER_MODE,
     digest,
     leftovers,
     link,
@@ -41,8 +43,13 @@ class Release(NamedTuple):
     about: dict[str, Any]  # release.json but for its time
 
 
-def plan(site: Mapping[str, Any], base: Mapping[str, Any], applications: Mapping[str, str], sources: Mapping[str, str],
-         private: Mapping[str, str]) -> Release:
+def plan(
+    site: Mapping[str, Any],
+    base: Mapping[str, Any],
+    applications: Mapping[str, str],
+    sources: Mapping[str, str],
+    private: Mapping[str, str],
+) -> Release:
     """The release that the choices ask for. Its id names everything in it."""
     parts = {**base["parts"], "applications": dict(applications)}
     files = {
@@ -89,7 +96,7 @@ def compose(place: Place, release: Release) -> str:
         for name, text in files.items():
             write(os.path.join(tree, name), text, place.owner)
         for path, names, entries in os.walk(tree):
-            os.chmod(path, 0o751)
+            os.chmod(path, FOLDER_MODE)
             for name in [".", *names, *entries]:
                 os.lchown(os.path.join(path, name), *place.owner)
     return target
@@ -120,7 +127,7 @@ def check(place: Place, release: str, url: str, paths: list[str]) -> None:
 def tail(text: str, lines: int = 30) -> str:
     """The first line, which says what failed, and the end, where a traceback says why."""
     rows = text.splitlines()
-    return text if len(rows) <= lines else "\n".join([rows[0], "...", *rows[1 - lines:]])
+    return text if len(rows) <= lines else "\n".join([rows[0], "...", *rows[1 - lines :]])
 
 
 def current(place: Place) -> str | None:
@@ -147,7 +154,9 @@ def activate(place: Place, identity: str) -> None:
         link(os.path.join(place.root, "current"), os.path.join("releases", identity))
     record = activated(place)
     if record[-1:] != [identity]:
-        write_json(_record(place), {"activated": [*(each for each in record if each != identity), identity]}, place.owner)
+        write_json(
+            _record(place), {"activated": [*(each for each in record if each != identity), identity]}, place.owner
+        )
 
 
 def activated(place: Place) -> list[str]:
@@ -189,7 +198,7 @@ def discard(place: Place, identity: str) -> None:
         remove(os.path.join(place.releases, identity))
 
 
-def describe(about: Mapping[str, Any], changed: list[str] = []) -> str:  # noqa: B006  it is only read
+def describe(about: Mapping[str, Any], changed: Sequence[str] = ()) -> str:
     """A release in lines a person compares."""
     if not about:
         return ""

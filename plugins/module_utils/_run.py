@@ -9,7 +9,8 @@ import os
 import re
 import subprocess
 import tempfile
-from typing import Any, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 # What an administrator may set for a task with `environment:`; everything else of ours stays out.
 _KEPT = re.compile(r"(https?|no|all|ftp)_proxy|PIP_\w+|SSL_CERT_(FILE|DIR)|GIT_SSL_\w+", re.IGNORECASE)
@@ -74,8 +75,7 @@ def run(
                 cwd=cwd or "/",
                 env={**clean_environment(home), **(environment or {})},
                 stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
+                capture_output=True,
                 encoding="utf-8",
                 errors="replace",
                 timeout=timeout,

@@ -20,6 +20,7 @@ from typing import Any, Iterator, NamedTuple
 from ansible_collections.web2py.deploy.plugins.module_utils._run import Problem
 
 TEMPORARY = ".tmp-"
+FOLDER_MODE = 0o751  # everybody passes through to static/, nobody but the site lists it
 _LOCK_SECONDS = 60
 
 
@@ -140,7 +141,7 @@ def settle(root: str, owner: Owner, public: str | None = None) -> None:
     for path, names, files in os.walk(real_root):
         shown = real_public is not None and (path + os.sep).startswith(real_public + os.sep)
         os.chown(path, *owner)
-        os.chmod(path, 0o755 if shown else 0o751)
+        os.chmod(path, 0o755 if shown else FOLDER_MODE)
         for name in [*names, *files]:
             entry = os.path.join(path, name)
             mode = os.lstat(entry).st_mode

@@ -11,15 +11,16 @@ from __future__ import annotations
 import importlib
 import os
 import sys
+from pathlib import Path
 
 from web2py_runtime import compat
 
 
 def main() -> int:
     """Write FOLDER/compiled. Prints the views that stay source, one a line."""
-    root, folder = (os.path.realpath(path) for path in sys.argv[1:3])
+    root, folder = (str(Path(path).resolve()) for path in sys.argv[1:3])
     version = sys.argv[3]
-    os.environ["web2py_path"] = root
+    os.environ["web2py_path"] = root  # noqa: SIM112  web2py wants it so
     os.chdir(root)
     sys.path.insert(0, root)
     compat.before_import(version)

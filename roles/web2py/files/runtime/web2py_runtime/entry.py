@@ -13,6 +13,7 @@ import importlib
 import json
 import os
 import sys
+from pathlib import Path
 from typing import Any
 
 from web2py_runtime import compat, guard
@@ -21,29 +22,26 @@ from web2py_runtime import compat, guard
 PRELOAD = ("pydal", "gluon.dal", "gluon.html", "gluon.sqlhtml", "gluon.tools", "gluon.cache", "gluon.languages")
 
 
-def release_folder() -> str:
+def release_folder() -> Path:
     """The real folder of the release this package was loaded from, else the one we stand in."""
-    here = os.path.abspath(__file__)
-    for folder in (os.path.join(here, "..", "..", ".."), ".", ".."):
-        # Lexical first: <release>/runtime is a link, and its target lies outside the release.
-        folder = os.path.realpath(os.path.normpath(folder))
-        if os.path.isfile(os.path.join(folder, "runtime.json")):
-            return folder
-    raise RuntimeError(f"No release around {here} nor {os.getcwd()}: runtime.json is missing there.")
+    # Above this file by name, not by target: <release>/runtime is a link that leads out of the release.
+    for folder in (Path(__file__).parents[2], Path.cwd(), Path.cwd().parent):
+        if (folder / "runtime.json").is_file():
+            return folder.resolve()
+    raise RuntimeError(f"No release around {__file__} nor {Path.cwd()}: runtime.json is missing there.")
 
 
 def load() -> Any:
     """Import web2py from the release and return its WSGI application behind the guard."""
     release = release_folder()
-    with open(os.path.join(release, "runtime.json"), encoding="utf-8") as file:
-        settings: dict[str, Any] = json.load(file)
-    root = os.path.join(release, "web2py")
+    settings: dict[str, Any] = json.loads((release / "runtime.json").read_text(encoding="utf-8"))
+    root = str(release / "web2py")
     os.chdir(root)
-    os.environ["web2py_path"] = root
+    os.environ["web2py_path"] = root  # noqa: SIM112  web2py wants it so
     sys.dont_write_bytecode = True  # code is not writable for the service
     # Links are resolved now, so that a switch of `current` never mixes two releases in one process.
-    resolved = [os.path.realpath(path) for path in sys.path if path]
-    sys.path[:] = list(dict.fromkeys([root, os.path.join(root, "site-packages"), *resolved]))
+    resolved = [str(Path(path).resolve()) for path in sys.path if path]
+    sys.path[:] = list(dict.fromkeys([root, str(release / "web2py" / "site-packages"), *resolved]))
 
     compat.before_import(settings["versions"]["web2py"])
     from gluon.settings import global_settings

@@ -5,23 +5,25 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import sys
+from pathlib import Path
 
 
-def seed(source: str, target: str) -> None:
+def seed(source: Path, target: Path) -> None:
     """Copy plain files below `source` that `target` does not have."""
-    for path, _names, files in os.walk(source):
-        folder = os.path.join(target, os.path.relpath(path, source))
-        os.makedirs(folder, exist_ok=True)
-        for name in files:
-            origin, copy = os.path.join(path, name), os.path.join(folder, name)
-            if not os.path.islink(origin) and not os.path.lexists(copy):
-                # A killed run leaves the temporary name, never half a file that looks whole.
-                shutil.copyfile(origin, copy + ".part")
-                os.replace(copy + ".part", copy)
+    for origin in sorted(source.rglob("*")):
+        copy = target / origin.relative_to(source)
+        if origin.is_symlink() or copy.is_symlink():
+            continue
+        if origin.is_dir():
+            copy.mkdir(parents=True, exist_ok=True)
+        elif not copy.exists():
+            # A killed run leaves the temporary name, never half a file that looks whole.
+            temporary = copy.with_name(copy.name + ".part")
+            shutil.copyfile(origin, temporary)
+            temporary.replace(copy)
 
 
 if __name__ == "__main__":
-    seed(sys.argv[1], sys.argv[2])
+    seed(Path(sys.argv[1]), Path(sys.argv[2]))
