@@ -40,10 +40,10 @@ KEY = CACHE / "ssh" / "id"
 CONTAINERS_CONF = Path(__file__).with_name("containers.conf")
 BOOT_SECONDS = 120
 
-BARE_PACKAGES = (  # noqa: SIM905
+BARE_PACKAGES = (
     "systemd systemd-sysv dbus python3 python3-apt iproute2 ca-certificates procps openssh-server sudo"
 ).split()
-WARM_PACKAGES = (  # noqa: SIM905
+WARM_PACKAGES = (
     "nginx uwsgi-core uwsgi-plugin-python3 python3-venv python3-pip python3-cryptography git curl openssl"
 ).split()
 # Boot-time apt jobs would hold apt's lock while a test installs packages.

@@ -9,7 +9,8 @@ import gzip
 import os
 import shutil
 import tempfile
-from typing import Any, Mapping
+from collections.abc import Mapping
+from typing import Any
 
 from ansible_collections.web2py.deploy.plugins.module_utils._base import Place, byte_compile, version_of
 from ansible_collections.web2py.deploy.plugins.module_utils._run import Problem, run
@@ -56,7 +57,9 @@ def bundled(name: str, place: Place, web2py: str) -> Found:
     return Found(["bundled", web2py, name], f"bundled {name}")
 
 
-def stage(place: Place, name: str, application: Application, found: Found, local: Local, base: Mapping[str, str]) -> None:
+def stage(
+    place: Place, name: str, application: Application, found: Found, local: Local, base: Mapping[str, str]
+) -> None:
     """Put an application in place as a part."""
     target = place.part(name)
     label = f"application {application['name']}"
@@ -89,7 +92,9 @@ def stage(place: Place, name: str, application: Application, found: Found, local
 def shape(tree: str, shown: str) -> None:
     """Give a source tree the folders web2py expects, and keep what seeds the state apart."""
     if not any(os.path.isdir(os.path.join(tree, name)) for name in ("controllers", "compiled")):
-        raise Problem(f"{shown} is not a web2py application: it has no folder `controllers`. Give the application's own root.")
+        raise Problem(
+            f"{shown} is not a web2py application: it has no folder `controllers`. Give the application's own root."
+        )
     for path, names, _files in os.walk(tree):
         for name in [*names]:
             if name in (".git", ".hg", ".svn", "__pycache__"):

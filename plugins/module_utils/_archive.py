@@ -11,7 +11,8 @@ import shutil
 import stat
 import tarfile
 import zipfile
-from typing import IO, Iterable, Iterator, NamedTuple, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from typing import IO, NamedTuple
 
 from ansible_collections.web2py.deploy.plugins.module_utils._run import Problem
 

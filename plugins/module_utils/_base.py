@@ -11,12 +11,21 @@ import re
 import shutil
 import tempfile
 import zipfile
-from typing import Any, Callable, Mapping, NamedTuple, Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any, Callable, NamedTuple
 
 from ansible_collections.web2py.deploy.plugins.module_utils._archive import unpack
 from ansible_collections.web2py.deploy.plugins.module_utils._run import Problem, run
 from ansible_collections.web2py.deploy.plugins.module_utils._source import Found, Local, Missing, Source, fill
-from ansible_collections.web2py.deploy.plugins.module_utils._tree import FOLDER_MODE, TEMPORARY, Owner, digest, folder, settle, staged
+from ansible_collections.web2py.deploy.plugins.module_utils._tree import (
+    FOLDER_MODE,
+    TEMPORARY,
+    Owner,
+    digest,
+    folder,
+    settle,
+    staged,
+)
 from ansible_collections.web2py.deploy.plugins.module_utils._versions import parse, problem, requirements_for, shown
 
 SYSTEM_PYTHON = "/usr/bin/python3"
@@ -60,7 +69,8 @@ def place_of(site: Mapping[str, Any]) -> Place | None:
 def prepare(place: Place) -> bool:
     """Make the folders of code; True when something changed."""
     os.makedirs(os.path.dirname(place.root), exist_ok=True)
-    return any([folder(path, place.owner, FOLDER_MODE) for path in (place.root, place.parts, place.releases)])
+    changed = [folder(path, place.owner, FOLDER_MODE) for path in (place.root, place.parts, place.releases)]
+    return any(changed)
 
 
 def host_python() -> str:
@@ -174,7 +184,7 @@ def _complete_wheel(tree: str, version: str, downloads: str) -> None:
     for entry in os.listdir(tree):
         if entry.endswith((".dist-info", ".data")):
             shutil.rmtree(os.path.join(tree, entry))
-    stamp = "%04d.%02d.%02d.%02d.%02d.%02d" % newest
+    stamp = ".".join(f"{number:02d}" for number in newest)
     with open(os.path.join(tree, "VERSION"), "w", encoding="utf-8") as file:
         file.write(f"Version {version}-stable+timestamp.{stamp}\n")
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import grp
 import os
+import secrets
 import pwd
 import stat
 import tempfile
@@ -278,7 +279,7 @@ def _replace_file(path: str, content: bytes, uid: int | None, gid: int | None, m
 
 
 def _replace_link(path: str, target: str) -> None:
-    name = tempfile.mktemp(dir=os.path.dirname(path), prefix=".checked_files-")  # symlink() refuses an existing name
+    name = os.path.join(os.path.dirname(path), f".checked_files-{secrets.token_hex(6)}")
     os.symlink(target, name)
     try:
         os.rename(name, path)

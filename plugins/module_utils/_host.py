@@ -65,7 +65,7 @@ def _owners(inodes: set[str]) -> dict[str, str]:
 
 
 def _manifests() -> list[dict[str, Any]]:
-    """The manifests of the sites that this collection has built on the host."""
+    """What the sites that this collection has built on the host claim, from their manifests."""
     found = []
     for path in sorted(glob.glob("/etc/*/site.json")):
         try:
@@ -73,7 +73,7 @@ def _manifests() -> list[dict[str, Any]]:
         except ValueError:
             continue
         if isinstance(manifest, dict) and manifest.get("managed_by") == "web2py.deploy":
-            found.append(manifest)
+            found.append(manifest.get("claims") or {})
     return found
 
 
@@ -90,6 +90,7 @@ def host() -> dict[str, Any]:
         "version": version,
         "architecture": platform.machine(),
         "python": platform.python_version(),
+        "ipv6": bool(_read("/proc/net/if_inet6")),
         "cpus": len(os.sched_getaffinity(0)),
         "memory_mb": memory_mb(_read("/proc/meminfo")),
         "packages": installed_packages(_read("/var/lib/dpkg/status")),

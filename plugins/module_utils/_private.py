@@ -9,7 +9,7 @@ import contextlib
 import hashlib
 import os
 import stat
-from typing import Iterator, Mapping
+from collections.abc import Iterator, Mapping
 
 from ansible_collections.web2py.deploy.plugins.module_utils._base import Place
 from ansible_collections.web2py.deploy.plugins.module_utils._run import Problem
@@ -26,7 +26,9 @@ def check_names(files: Files, applications: list[str]) -> None:
             raise Problem(f"Private files are given for {application}, which is not an application of this site.")
         for name in names:
             if not name or name in (".", "..") or "/" in name or "\0" in name or name.startswith(TEMPORARY):
-                raise Problem(f"Application {application}: {name!r} is not a name for a private file. Give a plain file name.")
+                raise Problem(
+                    f"Application {application}: {name!r} is not a name for a private file. Give a plain file name."
+                )
 
 
 def fingerprint(files: Files) -> dict[str, str]:

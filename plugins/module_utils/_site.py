@@ -21,7 +21,12 @@ from ansible_collections.web2py.deploy.plugins.module_utils._versions import req
 
 PREFIX = "web2py_"
 # Facts and inputs that share the prefix without being choices.
-NOT_CHOICES = ("web2py_resolved", "web2py_host", "web2py_install", "web2py_install_remove_state", "web2py_purge")
+NOT_CHOICES = frozenset(
+    """
+    web2py_resolved web2py_host web2py_purge
+    web2py_install web2py_install_host web2py_install_admin_password web2py_install_remove_state
+    """.split()
+)
 SUPPORTED = {("debian", "12"), ("debian", "13")}
 # Names of programs, users and folders that a site on the same host must not take.
 RESERVED = frozenset(

@@ -6,7 +6,8 @@
 from __future__ import annotations
 
 import os
-from typing import Any, Mapping, MutableMapping, NamedTuple, Sequence
+from collections.abc import Mapping, MutableMapping, Sequence
+from typing import Any, NamedTuple
 
 from ansible_collections.web2py.deploy.plugins.module_utils._archive import content_root, unpack
 from ansible_collections.web2py.deploy.plugins.module_utils._fetch import (

@@ -15,7 +15,8 @@ import shutil
 import stat
 import tempfile
 import time
-from typing import Any, Iterator, NamedTuple
+from collections.abc import Iterator
+from typing import Any, NamedTuple
 
 from ansible_collections.web2py.deploy.plugins.module_utils._run import Problem
 
@@ -157,7 +158,9 @@ def settle(root: str, owner: Owner, public: str | None = None) -> None:
                 os.chown(entry, *owner)
                 os.chmod(entry, 0o644 if shown else 0o640)
             elif not stat.S_ISDIR(mode):
-                raise Problem(f"{os.path.relpath(entry, real_root)} is a device or a socket. Remove it from the source.")
+                raise Problem(
+                    f"{os.path.relpath(entry, real_root)} is a device or a socket. Remove it from the source."
+                )
 
 
 @contextlib.contextmanager

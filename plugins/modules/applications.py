@@ -11,12 +11,13 @@ short_description: Put the applications of a site in place and switch to the rel
 version_added: 1.0.0
 author: web2py.deploy maintainers (@web2py)
 description:
-  - Gets every application from git, an archive, a folder of the controller, the collection's starter or web2py's own tree, and
-    stages it as an immutable part. State lies outside, in C(/var/lib/SITE/applications).
-  - Composes a release of web2py, environment, runtime, applications and routing, and asks it for the first page of every
-    application as the user of the site. Only a release that answers is switched to, by one rename of C(/srv/SITE/current).
-  - When the check fails, the release that served goes on serving, private files are put back, and the message carries the
-    traceback.
+  - Gets every application from git, an archive, a folder of the controller, the collection's starter or web2py's own
+    tree, and stages it as an immutable part. State lies outside, in C(/var/lib/SITE/applications).
+  - Composes a release of web2py, environment, runtime, applications and routing, and asks it for the first page of
+    every application as the user of the site.
+  - Only a release that answers is switched to, by one rename of C(/srv/SITE/current).
+  - When the check fails, the release that served goes on serving, private files are put back, and the message carries
+    the traceback.
   - Releases are kept by the order in which they served; what none of them needs is removed.
 options:
   site:

@@ -46,7 +46,9 @@ options:
         type: str
         choices: [file, link, directory, absent]
       content:
-        description: Text of a file. Without it, O(files[].state=file) only sets owner, group and mode of a file that is there.
+        description:
+          - Text of a file.
+          - Without it, O(files[].state=file) only sets owner, group and mode of a file that is there.
         type: str
       target:
         description: Where a link points to.

@@ -54,6 +54,9 @@ host:
       description: Version of the Python that Ansible runs on the host.
       type: str
       sample: 3.11.2
+    ipv6:
+      description: Whether the kernel has IPv6 addresses.
+      type: bool
     cpus:
       description: Usable processors.
       type: int
@@ -72,7 +75,7 @@ host:
       type: list
       elements: dict
     sites:
-      description: Manifests of the sites that this collection has built here.
+      description: Short name, public names and ports of the sites that this collection has built here.
       type: list
       elements: dict
     units:

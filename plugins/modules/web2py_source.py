@@ -11,9 +11,11 @@ short_description: Put web2py, its Python environment and the runtime of a site 
 version_added: 1.0.0
 author: web2py.deploy maintainers (@web2py)
 description:
-  - Gets web2py from PyPI, git, an archive or a folder of the controller, makes a Python environment with what web2py and the
-    applications require, and stages both with the runtime of the collection as immutable parts below C(/srv/SITE/parts).
-  - Nothing that serves is touched. M(web2py.deploy.applications) composes the parts into a release, checks it and switches.
+  - Gets web2py from PyPI, git, an archive or a folder of the controller, and makes a Python environment with what web2py
+    and the applications require.
+  - Stages both with the runtime of the collection as immutable parts below C(/srv/SITE/parts).
+  - Nothing that serves is touched. M(web2py.deploy.applications) composes the parts into a release, checks it and
+    switches.
   - Parts are named by their content. A second run finds them and changes nothing; a killed run leaves no half part.
   - A version of web2py that cannot run on the Python of the host is refused.
 options:

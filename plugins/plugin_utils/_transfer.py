@@ -10,8 +10,9 @@ import hashlib
 import os
 import tarfile
 import tempfile
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, Iterator, Mapping
+from typing import Any
 
 from ansible import constants as C
 from ansible.errors import AnsibleActionFail
@@ -53,17 +54,20 @@ def tree_digest(root: Path) -> str:
 
 def pack(root: Path, target: str) -> None:
     """Write a folder as an archive, the same bytes for the same content."""
-    with open(target, "wb") as raw, gzip.GzipFile(fileobj=raw, mode="wb", mtime=0, filename="", compresslevel=6) as packed:
-        with tarfile.open(fileobj=packed, mode="w") as tar:
-            for name, path in _entries(root):
-                info = tar.gettarinfo(str(path), name)
-                info.uid = info.gid = info.mtime = 0
-                info.uname = info.gname = ""
-                if info.isreg():
-                    with path.open("rb") as file:
-                        tar.addfile(info, file)
-                else:
-                    tar.addfile(info)
+    with (
+        open(target, "wb") as raw,
+        gzip.GzipFile(fileobj=raw, mode="wb", mtime=0, filename="", compresslevel=6) as packed,
+        tarfile.open(fileobj=packed, mode="w") as tar,
+    ):
+        for name, path in _entries(root):
+            info = tar.gettarinfo(str(path), name)
+            info.uid = info.gid = info.mtime = 0
+            info.uname = info.gname = ""
+            if info.isreg():
+                with path.open("rb") as file:
+                    tar.addfile(info, file)
+            else:
+                tar.addfile(info)
 
 
 def local_path(source: Mapping[str, Any], base: str) -> Path | None:

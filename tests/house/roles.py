@@ -185,20 +185,27 @@ def internal_names_are_marked(tree: Tree) -> list[str]:
 
 
 def roles_use_their_own_variables(tree: Tree) -> list[str]:
-    """A role meets the site in its defaults only, and other roles nowhere."""
+    """A role meets the site in its defaults only, and other roles only where it hands them their inputs."""
     owner = {key: role for role in tree.roles for key in defaults(tree, role) | options(tree, role)}
     choices = {key for key, role in owner.items() if role == "site"}
+    handed: dict[str, set[str]] = {}
+    for name, task in tree.tasks():
+        if module_of(task) in ("ansible.builtin.import_role", "ansible.builtin.include_role"):
+            called = str(arguments_of(task)["name"]).rpartition(".")[2]
+            handed.setdefault(name, set()).update(key for key in task.get("vars", {}) if owner.get(key) == called)
     found = []
     for name in tree.match("roles/*/*/**/*.yml", "roles/*/*/**/*.j2"):
         role, part = name.split("/")[1:3]
         if part in ("files", "meta"):
             continue
-        for word in sorted(set(re.findall(r"\b(?:__)?[a-z][a-z0-9_]*\b", tree.text(name)))):
+        for word in sorted(set(re.findall(r"\b(?<!deploy\.)(?:__)?[a-z][a-z0-9_]*\b", tree.text(name)))):
             foreign = owner.get(word, role) != role
             private = word.startswith("__") and any(word.startswith(f"__{other}_") for other in tree.roles)
             if private and not word.startswith(f"__{role}_"):
                 found.append(f"{name}: {word} is internal to another role")
-            elif foreign and not (word in SHARED_FACTS or (part == "defaults" and word in choices)):
+            elif foreign and not (
+                word in SHARED_FACTS or (part == "defaults" and word in choices) or word in handed.get(name, ())
+            ):
                 found.append(f"{name}: {word} belongs to role {owner[word]}")
     return found
 

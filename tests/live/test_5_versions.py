@@ -9,7 +9,8 @@ from conftest import Desk, Run
 REPOSITORY = """set -eu
 apt-get install -yq git >/dev/null
 rm -rf /srv/test && mkdir -p /srv/test/tree && cd /srv/test/tree
-cp -rL /srv/web2py/current/web2py/. . && rm -rf applications deposit logs site-packages routes.py logging.conf parameters_*
+cp -rL /srv/web2py/current/web2py/. .
+rm -rf applications deposit logs site-packages routes.py logging.conf parameters_*
 mkdir applications && touch applications/__init__.py
 git init -q && git config user.email test@example.org && git config user.name test
 for number in 2.26.8 2.26.9; do

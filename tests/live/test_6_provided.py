@@ -20,7 +20,8 @@ while os.path.exists("/run/load") and asked < 20000:
     asked += 1
     try:
         connection = http.client.HTTPSConnection("www.example.org")
-        connection.sock = context.wrap_socket(socket.create_connection(("127.0.0.1", 443)), server_hostname="www.example.org")
+        raw = socket.create_connection(("127.0.0.1", 443))
+        connection.sock = context.wrap_socket(raw, server_hostname="www.example.org")
         connection.request("GET", "/healthz")
         failed += connection.getresponse().status != 200
         connection.close()

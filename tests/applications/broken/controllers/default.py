@@ -1,3 +1,2 @@
-
 def index():
     return "never seen"

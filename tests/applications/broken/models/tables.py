@@ -1,2 +1,1 @@
-
 raise RuntimeError("this application is broken, so that a release with it is refused")

@@ -1,7 +1,7 @@
 # ruff: noqa: B018
 {
-"!langcode!": "de",
-"!langname!": "Deutsch",
-"Articles": "Artikel",
-"Good morning": "Guten Morgen",
+    "!langcode!": "de",
+    "!langname!": "Deutsch",
+    "Articles": "Artikel",
+    "Good morning": "Guten Morgen",
 }

@@ -7,6 +7,7 @@ import stat
 from pathlib import Path
 
 import pytest
+
 from ansible_collections.web2py.deploy.plugins.module_utils._files import (
     HIDDEN,
     Refused,
@@ -83,13 +84,13 @@ def test_the_checker_decides_what_stays(tmp_path: Path, words: str | None) -> No
     before = {item.path: found(item.path) for item in items}
     if words is None:
         apply(items, before, lambda: None)
-        assert [old.read_text(), new.read_text(), os.readlink(link), gone.exists()] == ["after", "new", "new", False]
+        assert [old.read_text(), new.read_text(), str(link.readlink()), gone.exists()] == ["after", "new", "new", False]
         return
     with pytest.raises(Refused, match=words):
         apply(items, before, lambda: words)
     assert {item.path: found(item.path).content for item in items} == {p: f.content for p, f in before.items()}
     assert [old.stat().st_mtime, stat.S_IMODE(old.stat().st_mode)] == [1, 0o600]
-    assert [new.exists(), os.readlink(link), gone.read_text()] == [False, "old", "gone"]
+    assert [new.exists(), str(link.readlink()), gone.read_text()] == [False, "old", "gone"]
     assert [path.name for path in tmp_path.glob(".checked*")] == []
 
 

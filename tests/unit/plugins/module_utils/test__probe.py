@@ -7,6 +7,7 @@ import threading
 from pathlib import Path
 
 import pytest
+
 from ansible_collections.web2py.deploy.plugins.module_utils._probe import Unanswered, probe, uwsgi_request
 
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+
 from ansible_collections.web2py.deploy.plugins.module_utils._service import (
     Seen,
     Unit,

@@ -20,7 +20,7 @@ def main() -> int:
     """Write FOLDER/compiled. Prints the views that stay source, one a line."""
     root, folder = (str(Path(path).resolve()) for path in sys.argv[1:3])
     version = sys.argv[3]
-    os.environ["web2py_path"] = root  # noqa: SIM112  web2py wants it so
+    os.environ["web2py_path"] = root
     os.chdir(root)
     sys.path.insert(0, root)
     compat.before_import(version)

@@ -37,7 +37,7 @@ def load() -> Any:
     settings: dict[str, Any] = json.loads((release / "runtime.json").read_text(encoding="utf-8"))
     root = str(release / "web2py")
     os.chdir(root)
-    os.environ["web2py_path"] = root  # noqa: SIM112  web2py wants it so
+    os.environ["web2py_path"] = root
     sys.dont_write_bytecode = True  # code is not writable for the service
     # Links are resolved now, so that a switch of `current` never mixes two releases in one process.
     resolved = [str(Path(path).resolve()) for path in sys.path if path]
