@@ -114,7 +114,7 @@ def download(url: str, target: str, sha256: str) -> None:
     if header:
         request.add_unredirected_header("Authorization", header)
     try:
-        with urllib.request.urlopen(request, timeout=60) as answer, open(target, "wb") as file:
+        with urllib.request.build_opener().open(request, timeout=60) as answer, open(target, "wb") as file:
             shutil.copyfileobj(answer, file)
     except (urllib.error.URLError, OSError, ValueError) as error:
         raise Problem(f"Downloading {masked(url)} failed: {error}. Check the URL and this host's way to it.") from error

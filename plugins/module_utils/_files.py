@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import grp
 import os
-import secrets
 import pwd
+import secrets
 import stat
 import tempfile
 from collections.abc import Callable, Collection, Sequence

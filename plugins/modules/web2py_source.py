@@ -11,8 +11,8 @@ short_description: Put web2py, its Python environment and the runtime of a site 
 version_added: 1.0.0
 author: web2py.deploy maintainers (@web2py)
 description:
-  - Gets web2py from PyPI, git, an archive or a folder of the controller, and makes a Python environment with what web2py
-    and the applications require.
+  - Gets web2py from PyPI, git, an archive or a folder of the controller, and makes a Python environment with what
+    web2py and the applications require.
   - Stages both with the runtime of the collection as immutable parts below C(/srv/SITE/parts).
   - Nothing that serves is touched. M(web2py.deploy.applications) composes the parts into a release, checks it and
     switches.

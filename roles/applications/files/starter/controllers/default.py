@@ -1,4 +1,5 @@
 # ruff: noqa: F821  (web2py itself gives these names)
+# pylint: disable=undefined-variable
 """One page that says what runs here and what to do next. It keeps no session and knows no secret."""
 
 import platform
@@ -13,7 +14,7 @@ def index():
     return {
         "name": re.sub(r":\d+$", "", env.http_host or "localhost"),
         "secure": request.is_https,
-        "web2py": str(env.web2py_version).split("-")[0],
+        "web2py": str(env.web2py_version).split("-", 1)[0],
         "python": platform.python_version(),
         "server": _server(env),
     }

@@ -12,6 +12,8 @@ Headers = list[tuple[str, str]]
 Environ = dict[str, Any]
 Application = Callable[[Environ, Callable[..., Any]], Iterable[bytes]]
 
+# The product, and the number of a ticket or the reason of a refusal in web2py's own words.
+INTERNAL = ("x-powered-by", "web2py_error")
 LOOPBACK = ("127.0.0.1", "::1")
 
 
@@ -26,7 +28,7 @@ def health(environ: Environ, start_response: Callable[..., Any]) -> Iterable[byt
 
 
 def cleaned(headers: Headers, secure: bool) -> Headers:
-    """Headers as HTTP wants them: web2py's cookies start with a space, and X-Powered-By is nobody's business."""
+    """Headers as HTTP wants them: web2py's cookies start with a space; what is inside is nobody's business."""
     result = []
     for name, value in headers:
         lower = name.lower()
@@ -34,7 +36,7 @@ def cleaned(headers: Headers, secure: bool) -> Headers:
             value = value.strip()
             if secure and "; secure" not in value.lower():
                 value += "; Secure"
-        elif lower == "x-powered-by":
+        elif lower in INTERNAL:
             continue
         result.append((name, value))
     return result
