@@ -40,10 +40,10 @@ KEY = CACHE / "ssh" / "id"
 CONTAINERS_CONF = Path(__file__).with_name("containers.conf")
 BOOT_SECONDS = 120
 
-BARE_PACKAGES = (  # noqa: SIM905
+BARE_PACKAGES = (
     "systemd systemd-sysv dbus python3 python3-apt iproute2 ca-certificates procps openssh-server sudo"
 ).split()
-WARM_PACKAGES = (  # noqa: SIM905
+WARM_PACKAGES = (
     "nginx uwsgi-core uwsgi-plugin-python3 python3-venv python3-pip python3-cryptography git curl openssl"
 ).split()
 # Boot-time apt jobs would hold apt's lock while a test installs packages.
@@ -59,7 +59,7 @@ apt-get clean
 rm -rf /var/lib/apt/lists/*
 """
 # mmdebstrap mounts /proc and more: in namespaces of its own everything goes with it, also when we are killed.
-ENCLOSED = "setpriv --pdeathsig KILL unshare --mount --pid --mount-proc --fork --kill-child".split()  # noqa: SIM905
+ENCLOSED = "setpriv --pdeathsig KILL unshare --mount --pid --mount-proc --fork --kill-child".split()
 # SYS_ADMIN: without it systemd's sandbox settings fail or silently do nothing. NET_ADMIN: for the hosts' own network.
 RUN_FLAGS = ("--systemd=always", "--cap-add", "SYS_ADMIN", "--cap-add", "NET_ADMIN")
 # podman's own defaults are above what some machines allow
