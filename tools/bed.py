@@ -58,6 +58,8 @@ systemctl disable nginx.service
 apt-get clean
 rm -rf /var/lib/apt/lists/*
 """
+# mmdebstrap mounts /proc and more: in namespaces of its own everything goes with it, also when we are killed.
+ENCLOSED = "setpriv --pdeathsig KILL unshare --mount --pid --mount-proc --fork --kill-child".split()
 # SYS_ADMIN: without it systemd's sandbox settings fail or silently do nothing. NET_ADMIN: for the hosts' own network.
 RUN_FLAGS = ("--systemd=always", "--cap-add", "SYS_ADMIN", "--cap-add", "NET_ADMIN")
 # podman's own defaults are above what some machines allow
@@ -143,7 +145,7 @@ def make_bare(suite: str, name: str) -> None:
     log.parent.mkdir(exist_ok=True)
     archive = scratch / "root.tar"
     environment = {**os.environ, "TMPDIR": str(scratch)}
-    command = bare_command(suite, mirrors(suite))
+    command = [*ENCLOSED, *bare_command(suite, mirrors(suite))]
     with log.open("wb") as errors, archive.open("wb") as output:
         built = subprocess.run(
             command, stdin=subprocess.DEVNULL, stdout=output, stderr=errors, env=environment, check=False
