@@ -1,5 +1,5 @@
 # Two commands for a newcomer: make demo, make test. Each target is one line that calls a tool.
-.PHONY: help demo demo-down test lint unit scenario hosts-down docs
+.PHONY: help demo demo-down test lint unit live scenario hosts-down docs
 .DEFAULT_GOAL := help
 export PYTHONDONTWRITEBYTECODE := 1
 python := .venv/bin/python
@@ -22,6 +22,9 @@ lint:  ## seconds: yamllint, ruff, mypy, ansible-lint, ansible-test sanity
 
 unit:  ## seconds: unit and house tests
 	@$(ready) && $(python) tools/run_tests.py --unit
+
+live:  ## the quick start and what may go wrong, from the built collection on a bare host
+	@$(ready) --containers && $(python) tools/run_tests.py --live
 
 scenario:  ## one scenario, hosts kept: make scenario NAME=nginx_uwsgi
 	@$(ready) --containers --browser && $(python) tools/run_tests.py --scenario $(NAME)

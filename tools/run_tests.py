@@ -17,7 +17,6 @@ import re
 import shutil
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 import traceback
@@ -273,7 +272,7 @@ def scenario(report: Report, name: str) -> None:
 
 
 def trial(report: Report) -> None:
-    """Run the demo beside the user's own: on a bare host, twice, and once more from a built collection."""
+    """Run the demo beside the user's own: on a bare host, twice."""
     own = demo.Demo("trial")
     demo.down(own)
 
@@ -293,31 +292,17 @@ def trial(report: Report) -> None:
     try:
         report.step("demo: check on a bare host", check)
         if not report.step("demo: first run", run):
-            report.skip("demo: second run and galaxy", "the first one failed")
+            report.skip("demo: second run", "the first one failed")
             return
         report.step("demo: second run changes nothing", without_changes(run))
-        report.step("galaxy: the built collection makes the same site", without_changes(lambda log: galaxy(own, log)))
     finally:
         report.step("demo: taken away", down)
 
 
-def galaxy(own: demo.Demo, log: Path) -> Result:
-    """Build the collection, install it into an empty folder and run it from there by its name."""
-    with tempfile.TemporaryDirectory() as folder:
-        place = Path(folder)
-        build = command("ansible-galaxy", "collection", "build", "--output-path", place)(log)
-        tarball = next(place.glob("*.tar.gz"), None)
-        if build.failed or tarball is None:
-            return Result(failed=1)
-        target = place / "collections"
-        extra = {"ANSIBLE_COLLECTIONS_PATH": str(target), "ANSIBLE_CONFIG": os.devnull}
-        words = ["collection", "install", "--offline", "--no-deps", str(tarball), "-p", str(target)]
-        if command("ansible-galaxy", *words, extra=extra, cwd=place)(log).failed:
-            return Result(failed=1)
-        for path in (ROOT / ".cache/collections/ansible_collections").glob("*/*"):
-            (target / "ansible_collections" / path.parent.name).mkdir(exist_ok=True)
-            (target / "ansible_collections" / path.parent.name / path.name).symlink_to(path)
-        return command("ansible-playbook", "web2py.deploy.site", "-i", own.inventory, extra=extra, cwd=place)(log)
+def live(report: Report) -> None:
+    """The quick start from the built collection on a bare host, and what may go wrong there."""
+    junit = TEST / "live.xml"
+    report.step("live", pytest(command("pytest", "-q", "tests/live", f"--junitxml={junit}"), junit))
 
 
 def everything() -> int:
@@ -331,6 +316,7 @@ def everything() -> int:
         lint(report)
         units(report)
         trial(report)
+        live(report)
 
     lane = threading.Thread(target=first_lane, daemon=True)
     lane.start()
@@ -359,6 +345,7 @@ def main() -> int:
     only.add_argument("--lint", action="store_true", help="only lint")
     only.add_argument("--unit", action="store_true", help="only the tests that need no host")
     only.add_argument("--scenario", metavar="NAME", help="only this scenario; its hosts stay for the next time")
+    only.add_argument("--live", action="store_true", help="only the tests from the built collection on a bare host")
     only.add_argument("--hosts", choices=("up", "down"), help="only the scenarios' hosts")
     options = parser.parse_args()
     try:
@@ -371,6 +358,8 @@ def main() -> int:
                 lint(report)
             elif options.unit:
                 units(report)
+            elif options.live:
+                live(report)
             elif options.scenario:
                 set_archive_checksum()
                 scenario(report, options.scenario)

@@ -6,7 +6,7 @@ import os
 import re
 
 import pytest
-from conftest import ROOT, Desk, Run, readme_block
+from desk import ROOT, Desk, Run, readme_block
 
 COMMANDS = readme_block("commands").splitlines()
 WRITE = "WEB2PY_WRITE_README"

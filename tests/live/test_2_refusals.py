@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import Desk
+from desk import Desk
 
 # All that makes the site: code, settings, units and what serves now.
 FINGERPRINT = (

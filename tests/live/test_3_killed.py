@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 import yaml
-from conftest import BIN, Desk
+from desk import BIN, Desk
 
 FRACTIONS = (0.15, 0.3, 0.45, 0.6, 0.75, 0.9)
 

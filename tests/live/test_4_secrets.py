@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from conftest import Desk, Run
+from desk import Desk, Run
 
 SECRET = "correct-horse-battery-staple"
 CHOICES = {

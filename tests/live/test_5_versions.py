@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from conftest import Desk, Run
+from desk import Desk, Run
 
 # A repository of web2py with two versions and a broken one, from the tree that the quick start installed.
 REPOSITORY = """set -eu

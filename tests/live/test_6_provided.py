@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import Desk
+from desk import Desk
 
 # Asks for the page all the time on new connections, and counts what went wrong.
 LOAD = """

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 import yaml
-from conftest import Desk, Run
+from desk import Desk, Run
 
 
 @pytest.fixture(scope="module")

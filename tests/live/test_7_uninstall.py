@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from conftest import Desk
+from desk import Desk
 
 MINE = "ls -d /srv/web2py /etc/web2py /run/web2py /etc/systemd/system/web2py.* /etc/nginx/*/*web2py* 2>/dev/null"
 

@@ -22,7 +22,7 @@ SITE: dict[str, Any] = {
 FOUND: dict[str, Any] = {
     "url": "https://www.example.org",
     "release": "0123abc",
-    "versions": {"web2py": "3.3.3", "python": "3.11.2"},
+    "versions": {"web2py": "3.3.3-stable+timestamp.2026", "python": "3.11.2"},
     "units": {"web2py.service": "active", "nginx.service": "active"},
     "page": {"status": 200},
     "health": {"status": 200},
