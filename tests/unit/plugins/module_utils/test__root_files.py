@@ -1,0 +1,67 @@
+from __future__ import annotations
+
+import configparser
+import json
+from typing import Any
+
+import pytest
+
+from ansible_collections.web2py.deploy.plugins.module_utils import _root_files
+
+
+def executed(routes: dict[str, Any]) -> dict[str, Any]:
+    names: dict[str, Any] = {}
+    exec(_root_files.routes_py(routes), names)
+    return names
+
+
+@pytest.mark.parametrize("domains", [{}, {"shop.example.org": "shop", "a.example.org": "a"}])
+def test_routes_send_domains_to_applications(domains: dict[str, str]) -> None:
+    base = executed({"default_application": "starter", "domains": domains})["routers"]["BASE"]
+    assert base["default_application"] == "starter"
+    assert base.get("domains", {}) == domains
+
+
+def test_routes_are_the_same_text_for_the_same_choices() -> None:
+    one = {"default_application": "x", "domains": {"a.org": "a", "b.org": "b"}}
+    two = {"default_application": "x", "domains": {"b.org": "b", "a.org": "a"}}
+    assert _root_files.routes_py(one) == _root_files.routes_py(two)
+
+
+def test_error_pages_take_what_web2py_puts_in_and_link_nowhere() -> None:
+    names = executed({"default_application": "x", "domains": {}})
+    page = names["error_message_ticket"] % {"ticket": "shop/127"}
+    assert "shop/127" in page
+    assert "href" not in page
+    assert "admin" not in page
+    assert "invalid request" in names["error_message"] % "invalid request"
+
+
+def test_names_cannot_break_out_of_routes() -> None:
+    name = "x'}; import os #"
+    assert executed({"default_application": name, "domains": {}})["routers"]["BASE"]["default_application"] == name
+
+
+def test_logging_names_the_loggers_that_exist_before_it_is_read() -> None:
+    parser = configparser.RawConfigParser()
+    parser.read_string(_root_files.logging_conf("WARNING"))
+    assert parser["loggers"]["keys"].split(",") == ["root", "web2py", "pydal"]
+    assert parser["logger_root"]["level"] == "WARNING"
+
+
+def test_version_file_is_as_web2py_reads_it() -> None:
+    assert _root_files.version_file("2.26.1-stable").split()[-1] == "2.26.1-stable"
+
+
+def test_runtime_learns_what_it_needs() -> None:
+    site = {
+        "name": "shop",
+        "url": "https://www.example.org",
+        "secure_cookies": True,
+        "admin": {"mode": "tunnel", "tunnel_port": 8002, "ports": [8002], "networks": []},
+        "server": {"name": "uwsgi"},
+        "front_end": {"name": "nginx"},
+    }
+    settings = json.loads(_root_files.runtime_json(site, {"web2py": "3.3.3", "python": "3.13"}))
+    assert settings["admin"] == {"mode": "tunnel", "tunnel_port": 8002}
+    assert settings["versions"]["web2py"] == "3.3.3"
