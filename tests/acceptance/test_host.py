@@ -120,15 +120,12 @@ def test_others_read_only_static_files(user: str, site: Site, machine: Machine, 
 
 
 def test_state_is_closed(site: Site, machine: Machine) -> None:
-    """Nothing of the state and the settings is open to other users, whatever made it."""
+    """Nothing of the state and the settings is open to other users, but a certificate, which is public."""
     paths = site["paths"]
-    tops = f"{paths['state']} {paths['settings']}"
-    assert (
-        machine.lines(
-            f"find {tops} \\( -type f -o -type d \\) -perm /0007 -not -path '*/tls/ca.pem' -not -path '*/static/*'"
-        )
-        == []
-    )
+    tops, public = f"{paths['state']} {paths['settings']}", f"{paths['settings']}/tls"
+    keys = machine.lines(f"find {public} -name '*key*' -perm /0077") if site["ports"]["https"] else []
+    found = machine.lines(f"find {tops} -path {public} -prune -o \\( -type f -o -type d \\) -perm /0007 -print")
+    assert [*keys, *found] == []
 
 
 def test_code_belongs_to_root(site: Site, machine: Machine) -> None:

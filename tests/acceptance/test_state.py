@@ -155,6 +155,6 @@ def test_private_settings_are_read_by_the_application_alone(probe: Probe, site: 
     row = next(row for row in site["applications"] if row["name"] == "probe")
     if not row["private_files"]:
         pytest.skip("the probe has no private files here")
-    assert len(probe.json("settings_digest")["sha256"]) == 64
+    assert len(probe.json("settings")["sha256"]) == 64
     for name in row["private_files"]:
         assert web.ask(f"/probe/private/{name}").status in (403, 404)

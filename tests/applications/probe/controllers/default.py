@@ -124,7 +124,7 @@ def cookie():
     return "A cookie was set"
 
 
-def settings_digest():
+def settings():
     """A digest of the application's private settings, which nobody may read through it."""
     path = Path(request.folder) / "private" / "appconfig.ini"
     if not path.exists():
