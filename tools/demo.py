@@ -25,6 +25,7 @@ from bed import Bed, Host, short_hash
 from report import CACHE, ROOT, Problem, alone, is_root, say, step
 
 BUSY = "Another demo command is at work in this checkout. Wait for it, then run yours again."
+SITE = "web2py"  # web2py_site of the example
 HOSTS_FILE = Path("/etc/hosts")
 
 
@@ -148,9 +149,9 @@ def up(demo: Demo, log: Path | None = None) -> str:
     say(f"In /etc/hosts: {host.ip} {demo.domain} (make demo-down takes the line out again)")
     say("site.yml runs on it ...")
     numbers = converge(demo, log=log)
-    site = json.loads(host.run("cat /etc/web2py/site.json"))
+    manifest = json.loads(host.run(f"cat /etc/{SITE}/site.json"))
     ca_file = demo.folder / "ca.pem"
-    ca_file.write_text(host.run(f"cat {shlex.quote(site['tls']['ca'])}"))
+    ca_file.write_text(host.run(f"cat /etc/{SITE}/tls/ca.pem"))
     facts = {
         "url": f"https://{demo.domain}/",
         "domain": demo.domain,
@@ -160,18 +161,20 @@ def up(demo: Demo, log: Path | None = None) -> str:
         "ssh_command": host.ssh_command,
     }
     (demo.folder / "site.json").write_text(json.dumps(facts, indent=2) + "\n")
-    return summary(demo, host, site, ca_file, numbers.get("changed", 0))
+    return summary(demo, host, manifest, ca_file, numbers.get("changed", 0))
 
 
-def summary(demo: Demo, host: Host, site: dict[str, Any], ca_file: Path, changed: int) -> str:
+def summary(demo: Demo, host: Host, manifest: dict[str, Any], ca_file: Path, changed: int) -> str:
     """Return what the running site answers, in words."""
     url = f"https://{demo.domain}/"
     page = ask(host.ip, demo.domain, "/", ca_file)
     if page.status != 200:
-        raise Problem(f"{url} answers {page.status}. Look at: {host.ssh_command} journalctl -u {site['name']} -n 50")
+        raise Problem(f"{url} answers {page.status}. Look at: {host.ssh_command} journalctl -u {SITE} -n 50")
     plain = ask(host.ip, demo.domain)
-    release = json.loads(host.run(f"cat {shlex.quote(site['paths']['current'])}/release.json"))
-    versions = ", ".join(f"{name} {version}" for name, version in sorted(release.get("versions", {}).items()))
+    release = json.loads(host.run(f"cat {shlex.quote(manifest['root'])}/current/release.json"))
+    versions = [f"{name} {version.partition('-')[0]}" for name, version in sorted(release["versions"].items())]
+    packages = f"{manifest['front_end']} {manifest['server']}-core"
+    versions += host.run(f"dpkg-query -W -f '${{Package}} ${{Version}}\\n' {packages}").splitlines()
     system = host.run(". /etc/os-release; echo $PRETTY_NAME").strip()
     listening = host.run("ss -Hltn 'not src 127.0.0.0/8 and not src [::1]'")
     ports = sorted({int(line.split()[3].rpartition(":")[2]) for line in listening.splitlines()})
@@ -183,17 +186,17 @@ def summary(demo: Demo, host: Host, site: dict[str, Any], ca_file: Path, changed
             f"  {url} answers {page.status} ({f'{changed} changes' if changed else 'nothing changed'} in this run)",
             f"  Your browser does not know the site's own authority: import {folder}/ca.pem, or accept its warning.",
             "",
-            f"  Runs    {versions}; {system}",
+            f"  Runs    {', '.join(versions)}; {system}",
             f"  Open    ports {', '.join(map(str, ports))}; 22 is ssh",
-            f"  Closed  /admin answers {admin}: web2py_admin is {site['admin']['mode']}",
-            f"          /starter/appadmin answers {appadmin}: it would show the database",
+            f"  Closed  /admin answers {admin}: closed until web2py_admin opens it",
+            f"          /starter/appadmin answers {appadmin}: the database pages go with admin",
             f"          http answers {plain.status}, go to {plain.location}: nothing is served in clear",
             f"          any other host name: {status(host.ip, host.ip)}",
             "",
             "  Next    change a choice and run it again:",
             f"            $EDITOR {folder}/inventory/group_vars/web2py_web/1_example.yml",
             f"            .venv/bin/ansible-playbook -i {folder}/inventory site.yml",
-            f"          look into the host: $(sed -n 's/.*ssh_command.: \"\\(.*\\)\"/\\1/p' {folder}/site.json)",
+            f"          look into the host: python3 tools/bed.py ssh --purpose {demo.purpose} {host.name}",
             "          take it all away:   make demo-down",
             "",
         ]
