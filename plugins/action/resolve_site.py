@@ -14,6 +14,7 @@ from ansible.plugins.action import ActionBase
 
 from ansible_collections.web2py.deploy.plugins.module_utils._site import PREFIX, claims, examine, resolve
 from ansible_collections.web2py.deploy.plugins.module_utils._spec import Problem, validate
+from ansible_collections.web2py.deploy.plugins.plugin_utils._certificate import problems as certificate_problems
 
 SPECIFICATION = Path(__file__).resolve().parents[2] / "roles/site/meta/argument_specs.yml"
 GROUP = "web2py_web"
@@ -36,7 +37,7 @@ class ActionModule(ActionBase):
         given, unreadable = self._choices(task_vars)
         others = self._others(table, task_vars)
         choices, problems = examine(table, given, host, others)
-        problems = unreadable + problems
+        problems = unreadable + problems + self._certificate(choices, claims(choices)["names"] if not problems else [])
         if problems:
             lines = [f"  {number}. {problem}" for number, problem in enumerate(problems, 1)]
             count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
@@ -63,6 +64,28 @@ class ActionModule(ActionBase):
                 reason = str(error).splitlines()[0]
                 problems.append(Problem(name, "", f"cannot be evaluated: {reason}", "Define what it refers to"))
         return given, problems
+
+    def _certificate(self, choices: dict[str, Any], site_names: list[str]) -> list[Problem]:
+        """What is wrong with a provided certificate, asked before anything changes."""
+        tls = choices.get("web2py_tls")
+        paths = [tls.get("certificate"), tls.get("key")] if isinstance(tls, dict) else []
+        if not all(paths) or tls.get("provider") != "provided":
+            return []
+        texts, problems = [], []
+        for name, path in zip(("certificate", "key"), paths):
+            try:
+                # A file of a vault is decrypted.
+                readable = self._loader.get_real_file(str(Path(path).expanduser().resolve()))
+                texts.append(Path(readable).read_text(encoding="utf-8", errors="replace"))
+            except (AnsibleError, OSError):
+                problems.append(
+                    Problem(f"web2py_tls.{name}", repr(path), "cannot be read here", "Give a file that is there")
+                )
+        if not problems:
+            for text in certificate_problems(texts[0], texts[1], site_names):
+                fault, _colon, remedy = text.partition(": ")
+                problems.append(Problem("web2py_tls", "", fault, remedy[:1].upper() + remedy[1:]))
+        return problems
 
     def _others(self, table: dict[str, Any], task_vars: dict[str, Any]) -> list[dict[str, Any]]:
         """What the other sites of the inventory claim on the same machine."""

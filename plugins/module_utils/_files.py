@@ -309,7 +309,8 @@ def _words(
     head = f"# {kind} {user}:{group} {'-' if item.mode is None else format(mode or 0, '04o')}\n"
     if kind != "file":
         return head
-    if item.sensitive:
+    # What only its owner may read is no reading for a terminal either.
+    if item.sensitive or (mode is not None and not mode & 0o077):
         return f"{head}{HIDDEN}\n"
     try:
         return head + content.decode("utf-8")

@@ -142,7 +142,9 @@ def summary(site: Mapping[str, Any], found: Mapping[str, Any]) -> list[str]:
         lines.append(f"Certificate of the site's own authority, {days}; clients verify with {site['tls']['ca']}")
     applications = ", ".join(row["name"] for row in site["applications"])
     lines.append(f"Applications: {applications}. Put yours into web2py_applications and run the playbook again")
-    lines.append("Next: ansible-playbook web2py.deploy.status, web2py.deploy.uninstall")
+    lines.append(
+        "Next: web2py.deploy.status asks again; web2py.deploy.uninstall takes the site away and keeps its data"
+    )
     return lines
 
 

@@ -72,12 +72,18 @@ def test_compressed_twins_are_small_equal_in_time_and_repeatable(tmp_path: Path)
 
 
 def test_name_follows_what_is_in_the_part(place: Place) -> None:
-    def name(application: dict[str, Any], found: Found = FOUND, base: dict[str, str] = BASE, python: str = "3.11") -> str:
+    def name(
+        application: dict[str, Any], found: Found = FOUND, base: dict[str, str] = BASE, python: str = "3.11"
+    ) -> str:
         return _application.part_name(application, found, place, base, python)
 
     compiled = {**SHOP, "compile": True}
     assert name(SHOP) == name(SHOP, base={**BASE, "web2py": "web2py-2"}, python="3.13")
-    assert name(SHOP) not in (name({**SHOP, "compress": False}), name(compiled), name(SHOP, Found(["directory", "e"], "")))
+    assert name(SHOP) not in (
+        name({**SHOP, "compress": False}),
+        name(compiled),
+        name(SHOP, Found(["directory", "e"], "")),
+    )
     assert name(compiled) not in (name(compiled, base={**BASE, "web2py": "web2py-2"}), name(compiled, python="3.13"))
 
 
@@ -99,7 +105,9 @@ def test_staged_bundle_is_closed_but_for_static_and_linked_to_its_state(
     application = {**SHOP, "source": {"type": "bundled"}}
     _application.stage(place, "app-shop-1", application, _application.bundled("shop", place, "web2py-1"), {}, BASE)
     part = Path(place.part("app-shop-1"))
-    modes = [stat.S_IMODE((part / name).stat().st_mode) for name in ("", "controllers/default", "static", "static/css/x")]
+    modes = [
+        stat.S_IMODE((part / name).stat().st_mode) for name in ("", "controllers/default", "static", "static/css/x")
+    ]
     assert modes == [0o751, 0o640, 0o755, 0o644]
     assert os.readlink(part / "sessions") == f"{place.state}/applications/shop/sessions"
     assert sorted(os.listdir(place.parts)) == ["app-shop-1", "web2py-1"]

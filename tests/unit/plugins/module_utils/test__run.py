@@ -4,7 +4,13 @@ import sys
 
 import pytest
 
-from ansible_collections.web2py.deploy.plugins.module_utils._run import Problem, clean_environment, last_lines, masked, run
+from ansible_collections.web2py.deploy.plugins.module_utils._run import (
+    Problem,
+    clean_environment,
+    last_lines,
+    masked,
+    run,
+)
 
 
 @pytest.mark.parametrize(
