@@ -21,3 +21,8 @@ def place(tmp_path: Path, owner: Owner) -> Place:
     for name in ("root/parts", "root/releases", "state/applications", "settings"):
         (tmp_path / name).mkdir(parents=True)
     return Place(str(tmp_path / "root"), str(tmp_path / "state"), str(tmp_path / "settings"), owner, tuple(owner))
+
+
+def names(folder: str | Path) -> list[str]:
+    """What lies in a folder."""
+    return sorted(path.name for path in Path(folder).iterdir())

@@ -12,6 +12,7 @@ from ansible_collections.web2py.deploy.plugins.module_utils import _application
 from ansible_collections.web2py.deploy.plugins.module_utils._base import Place
 from ansible_collections.web2py.deploy.plugins.module_utils._run import Problem
 from ansible_collections.web2py.deploy.plugins.module_utils._source import Found
+from tests.unit.plugins.module_utils.conftest import names
 
 SHOP: dict[str, Any] = {"name": "shop", "source": {"type": "directory"}, "compile": False, "compress": True}
 FOUND = Found(["directory", "d"], "directory shop")
@@ -31,10 +32,10 @@ def test_shape_makes_folders_and_sets_seeds_apart(tmp_path: Path) -> None:
           modules____pycache____x="", __git__x="")  # fmt: skip
     (tmp_path / ".git").mkdir()
     _application.shape(str(tmp_path), "Application shop")
-    assert {"controllers", "cron", "languages", "models", "modules", "static", "views"} <= set(os.listdir(tmp_path))
+    assert {"controllers", "cron", "languages", "models", "modules", "static", "views"} <= set(names(tmp_path))
     assert (tmp_path / ".seed/private/key").read_text() == "k"
     assert (tmp_path / ".seed/databases/a").read_text() == "d"
-    assert not {"sessions", "errors", "private", "databases", ".git"} & set(os.listdir(tmp_path))
+    assert not {"sessions", "errors", "private", "databases", ".git"} & set(names(tmp_path))
 
 
 def test_tree_without_controllers_is_refused(tmp_path: Path) -> None:
@@ -109,8 +110,8 @@ def test_staged_bundle_is_closed_but_for_static_and_linked_to_its_state(
         stat.S_IMODE((part / name).stat().st_mode) for name in ("", "controllers/default", "static", "static/css/x")
     ]
     assert modes == [0o751, 0o640, 0o755, 0o644]
-    assert os.readlink(part / "sessions") == f"{place.state}/applications/shop/sessions"
-    assert sorted(os.listdir(place.parts)) == ["app-shop-1", "web2py-1"]
+    assert str(Path(part / "sessions").readlink()) == f"{place.state}/applications/shop/sessions"
+    assert names(place.parts) == ["app-shop-1", "web2py-1"]
 
 
 def test_state_is_made_once_and_mended(place: Place) -> None:

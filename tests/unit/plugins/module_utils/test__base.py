@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import os
 import py_compile
 import sys
 import zipfile
@@ -11,6 +10,7 @@ import pytest
 from ansible_collections.web2py.deploy.plugins.module_utils import _base
 from ansible_collections.web2py.deploy.plugins.module_utils._base import Place
 from ansible_collections.web2py.deploy.plugins.module_utils._run import Problem
+from tests.unit.plugins.module_utils.conftest import names
 
 
 def web2py(root: Path, version: str = 'VERSION = "3.3.3-stable+timestamp.2026"') -> str:
@@ -117,7 +117,7 @@ def test_wheel_becomes_a_root(tmp_path: Path) -> None:
     with zipfile.ZipFile(tmp_path / "download/x.whl", "w") as bundle:
         bundle.writestr(zipfile.ZipInfo("x", (2023, 11, 16, 8, 2, 2)), "")
     _base._complete_wheel(str(tmp_path / "tree"), "2.26.1", str(tmp_path / "download"))
-    assert os.listdir(tmp_path / "tree") == ["VERSION"]
+    assert names(tmp_path / "tree") == ["VERSION"]
     assert (tmp_path / "tree/VERSION").read_text() == "Version 2.26.1-stable+timestamp.2023.11.16.08.02.02\n"
 
 

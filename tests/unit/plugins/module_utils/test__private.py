@@ -9,6 +9,7 @@ import pytest
 from ansible_collections.web2py.deploy.plugins.module_utils import _private
 from ansible_collections.web2py.deploy.plugins.module_utils._base import Place
 from ansible_collections.web2py.deploy.plugins.module_utils._run import Problem
+from tests.unit.plugins.module_utils.conftest import names
 
 FILES = {"shop": {"appconfig.ini": "secret", "key": "k"}}
 BOTH = ["shop/appconfig.ini", "shop/key"]
@@ -49,7 +50,7 @@ def test_files_are_written_once_and_closed(place: Place, private: Path) -> None:
     assert (private / "key").read_text() == "k"
     assert stat.S_IMODE((private / "key").stat().st_mode) == 0o640
     assert _private.changed(place, FILES, {"shop": ["appconfig.ini", "key"]}) == []
-    assert sorted(os.listdir(private)) == ["appconfig.ini", "key"]
+    assert names(private) == ["appconfig.ini", "key"]
 
 
 def test_files_are_due_before_the_application_has_a_state(place: Place) -> None:
@@ -81,7 +82,7 @@ def test_link_laid_by_the_service_is_never_followed(place: Place, private: Path,
     assert (tmp_path / "victim").read_text() == "untouched"
     private.rename(private.parent / "moved")
     private.symlink_to(tmp_path)
-    with pytest.raises(OSError, match="Not a directory|symbolic links"):
+    with pytest.raises(OSError, match=r"Not a directory|symbolic links"):
         _private.apply(place, FILES, ["shop/key"])
 
 
@@ -91,7 +92,7 @@ def test_file_that_vanished_from_the_inventory_is_removed_and_others_stay(place:
     due = _private.changed(place, {}, {"shop": ["appconfig.ini", "key"]})
     assert due == BOTH
     _private.apply(place, {}, due)
-    assert os.listdir(private) == ["auth.key"]
+    assert names(private) == ["auth.key"]
 
 
 def test_files_come_back(place: Place, private: Path) -> None:
@@ -99,4 +100,4 @@ def test_files_come_back(place: Place, private: Path) -> None:
     before = _private.apply(place, FILES, BOTH)
     _private.restore(place, before)
     assert (private / "key").read_text() == "old"
-    assert os.listdir(private) == ["key"]
+    assert names(private) == ["key"]

@@ -9,6 +9,7 @@ import pytest
 from ansible_collections.web2py.deploy.plugins.module_utils import _tree
 from ansible_collections.web2py.deploy.plugins.module_utils._run import Problem
 from ansible_collections.web2py.deploy.plugins.module_utils._tree import Owner
+from tests.unit.plugins.module_utils.conftest import names
 
 
 def mode(path: Path) -> int:
@@ -25,34 +26,34 @@ def test_staged_folder_appears_whole(tmp_path: Path) -> None:
         Path(folder, "file").write_text("x")
         assert not (tmp_path / "part").exists()
     assert (tmp_path / "part/file").read_text() == "x"
-    assert os.listdir(tmp_path) == ["part"]
+    assert names(tmp_path) == ["part"]
 
 
 def test_staged_folder_vanishes_on_failure(tmp_path: Path) -> None:
     with pytest.raises(RuntimeError), _tree.staged(str(tmp_path / "part")) as folder:
         Path(folder, "file").write_text("x")
         raise RuntimeError
-    assert os.listdir(tmp_path) == []
+    assert names(tmp_path) == []
 
 
 def test_staged_folder_leaves_an_equal_one_that_came_first(tmp_path: Path) -> None:
     with _tree.staged(str(tmp_path / "part")):
         (tmp_path / "part").mkdir()
         (tmp_path / "part/first").touch()
-    assert os.listdir(tmp_path / "part") == ["first"]
+    assert names(tmp_path / "part") == ["first"]
 
 
 def test_written_file_has_its_mode_and_no_temporary_twin(tmp_path: Path, owner: Owner) -> None:
     _tree.write(str(tmp_path / "file"), "text", owner, 0o600)
     assert ((tmp_path / "file").read_text(), mode(tmp_path / "file")) == ("text", 0o600)
-    assert os.listdir(tmp_path) == ["file"]
+    assert names(tmp_path) == ["file"]
 
 
 def test_link_is_switched(tmp_path: Path) -> None:
     _tree.link(str(tmp_path / "current"), "releases/a")
     _tree.link(str(tmp_path / "current"), "releases/b")
-    assert os.readlink(tmp_path / "current") == "releases/b"
-    assert os.listdir(tmp_path) == ["current"]
+    assert str(Path(tmp_path / "current").readlink()) == "releases/b"
+    assert names(tmp_path) == ["current"]
 
 
 def test_folder_is_made_mended_and_left_alone(tmp_path: Path, owner: Owner) -> None:
@@ -129,5 +130,5 @@ def test_leftovers_are_found_and_removed(tmp_path: Path) -> None:
     (tmp_path / "part").mkdir()
     for path in _tree.leftovers(str(tmp_path)):
         _tree.remove(path)
-    assert os.listdir(tmp_path) == ["part"]
+    assert names(tmp_path) == ["part"]
     assert _tree.leftovers(str(tmp_path / "nowhere")) == []
