@@ -16,6 +16,7 @@ from tests.unit.runtime.conftest import RUNTIME
 MAIN = """
 import logging, os, sys, types
 assert os.getcwd() == os.environ["web2py_path"] == sys.path[0]
+assert len(sys.path) > 3 and [os.path.realpath(path) for path in sys.path] == sys.path
 rwthread = HTTP = get_client = None
 def url_in(request, environ): return None, None, environ
 def wsgibase(environ, start_response):

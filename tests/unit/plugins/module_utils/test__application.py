@@ -66,10 +66,7 @@ def test_compressed_twins_are_small_equal_in_time_and_repeatable(tmp_path: Path)
     assert (tmp_path / "own.css.gz").read_text() == "made by its author"
     assert gzip.decompress((tmp_path / "a.css.gz").read_bytes()).decode() == text
     assert (tmp_path / "a.css.gz").stat().st_mtime == 1000
-    first = (tmp_path / "a.css.gz").read_bytes()
-    (tmp_path / "a.css.gz").unlink()
-    _application.compress(str(tmp_path))
-    assert (tmp_path / "a.css.gz").read_bytes() == first
+    assert (tmp_path / "a.css.gz").read_bytes()[4:8] == bytes(4), "the header holds no time"
 
 
 def test_name_follows_what_is_in_the_part(place: Place) -> None:
