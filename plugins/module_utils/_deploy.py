@@ -196,8 +196,11 @@ def deploy(site: Site, private: _private.Files, local: Local, check_mode: bool) 
     written: dict[str, list[str]] = read_json(_file(place, "private.json"), {})
     files = _private.changed(place, private, written)
     new = serving != release.id
+    manifest = {"managed_by": "web2py.deploy", **site}
+    described = os.path.join(site["paths"]["settings"], "site.json")
+    stale = read_json(described, {}) != manifest
     result = _outcome(
-        new or bool(files),
+        new or stale or bool(files),
         _release.describe(_release.about(place, serving)),
         _release.describe(release.about, files),
         release=release.id,
@@ -218,6 +221,9 @@ def deploy(site: Site, private: _private.Files, local: Local, check_mode: bool) 
         if wanted != written:
             write_json(_file(place, "private.json"), wanted, place.owner)
         _release.activate(place, release.id)
+        if stale:
+            # Tells tools, and the next run on this host, what is here: only now is it true.
+            write_json(described, manifest, place.owner)
         result["changed"] |= _release.prune(place, site["keep_releases"], base["parts"])
     return result
 
