@@ -23,11 +23,15 @@ from hosts import ROOT, Machine, Probe, Site, waited
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    config.addinivalue_line("markers", "late: disturbs the site for a while, hence runs after all others")
+    config.addinivalue_line("markers", "late(last=False): disturbs the site for a while, hence runs after all others")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    items.sort(key=lambda item: item.get_closest_marker("late") is not None)
+    def place(item: pytest.Item) -> int:
+        late = item.get_closest_marker("late")
+        return 0 if late is None else 2 if late.kwargs.get("last") else 1
+
+    items.sort(key=place)
 
 
 @pytest.fixture(scope="module")

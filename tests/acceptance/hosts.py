@@ -70,7 +70,7 @@ def waited(question: Callable[[], bool], seconds: float) -> float:
         try:
             if question():
                 return time.monotonic() - begin
-        except (OSError, AssertionError) as error:
+        except (OSError, AssertionError, RuntimeError) as error:  # RuntimeError: ssh does not answer
             trouble = error
         time.sleep(0.05)
     raise AssertionError(f"not within {seconds} s: {trouble}")

@@ -121,6 +121,7 @@ def test_a_full_state_is_answered_and_left_behind(probe: Probe, machine: Machine
     assert probe.json("session/index") == {"count": 1}
 
 
+@pytest.mark.late(last=True)
 def test_the_site_starts_with_the_host(
     site: Site, machine: Machine, unit: str, front_end: str, answers: Question, variables: dict[str, Any], probe: Probe
 ) -> None:
@@ -142,6 +143,7 @@ def test_the_site_starts_with_the_host(
     waited(lambda: machine.try_to(f"systemctl is-active {unit} {front_end}").rc == 0, HOST_SECONDS)
 
 
+@pytest.mark.late(last=True)
 def test_nothing_has_failed_after_all(machine: Machine) -> None:
     """After everything above, no unit is in a failed state."""
     assert machine.lines("systemctl list-units --failed --plain --no-legend") == []
