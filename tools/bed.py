@@ -176,6 +176,11 @@ def images(wanted: Sequence[tuple[str, str]]) -> list[str]:
 # Hosts
 
 
+def mac(ip: str) -> str:
+    """Return a card's address that follows the IP: after a restart the neighbours still know the host."""
+    return "02:" + ":".join(f"{byte:02x}" for byte in (0x57, *ipaddress.IPv4Address(ip).packed))
+
+
 @dataclasses.dataclass(frozen=True)
 class Host:
     name: str
@@ -277,7 +282,7 @@ class Bed:
         labels = {LABEL: ROOT, f"{LABEL}.name": self.name, f"{LABEL}.ip": ip}
         podman(
             "run", "-d", "--replace", "--name", container, "--hostname", host.name, *RUN_FLAGS, *LIMITS,
-            "--network", self.name, "--ip", ip, "-v", f"{KEY}.pub:/root/.ssh/authorized_keys:ro",
+            "--network", self.name, "--ip", ip, "--mac-address", mac(ip), "-v", f"{KEY}.pub:/root/.ssh/authorized_keys:ro",
             *(word for key, value in labels.items() for word in ("--label", f"{key}={value}")), name,
         )  # fmt: skip
         # a machine behind its own package index or certificate authority has these; its hosts need them too
