@@ -282,7 +282,8 @@ class Bed:
         labels = {LABEL: ROOT, f"{LABEL}.name": self.name, f"{LABEL}.ip": ip}
         podman(
             "run", "-d", "--replace", "--name", container, "--hostname", host.name, *RUN_FLAGS, *LIMITS,
-            "--network", self.name, "--ip", ip, "--mac-address", mac(ip), "-v", f"{KEY}.pub:/root/.ssh/authorized_keys:ro",
+            "--network", self.name, "--ip", ip, "--mac-address", mac(ip),
+            "-v", f"{KEY}.pub:/root/.ssh/authorized_keys:ro",
             *(word for key, value in labels.items() for word in ("--label", f"{key}={value}")), name,
         )  # fmt: skip
         # a machine behind its own package index or certificate authority has these; its hosts need them too

@@ -177,9 +177,12 @@ def read_stamp(unit: str, folder: str = STAMPS) -> dict[str, Any]:
 
 
 def write_stamp(unit: Unit, seen: dict[str, Seen], folder: str = STAMPS) -> None:
-    """Note which files this life of the unit has taken in."""
+    """Note which files this life of the unit has taken in. Several sites note theirs for a shared unit."""
     os.makedirs(folder, mode=0o755, exist_ok=True)
-    stamp = {"life": unit.life, "files": {path: item.digest for path, item in sorted(seen.items())}}
+    old = read_stamp(unit.name, folder)
+    files = dict(old["files"]) if old.get("life") == unit.life else {}
+    files.update((path, item.digest) for path, item in seen.items())
+    stamp = {"life": unit.life, "files": dict(sorted(files.items()))}
     handle, name = tempfile.mkstemp(dir=folder)
     with os.fdopen(handle, "w", encoding="utf-8") as stream:
         json.dump(stamp, stream, indent=1)

@@ -124,6 +124,7 @@ answer:
   type: str
 """
 
+import contextlib
 import os
 import time
 
@@ -146,6 +147,7 @@ from ansible_collections.web2py.deploy.plugins.module_utils._service import (
     unread,
     write_stamp,
 )
+from ansible_collections.web2py.deploy.plugins.module_utils._tree import locked
 
 
 class Host:
@@ -274,7 +276,9 @@ def main():
         host = Host(module)
     except ValueError as exc:
         module.fail_json(msg=str(exc))
-    (start if module.params["state"] == "started" else stop)(module, host)
+    # Two sites of one machine are built at once and share the front end's unit.
+    with locked(f"/run/lock/web2py.deploy-{host.name}.lock") if not module.check_mode else contextlib.nullcontext():
+        (start if module.params["state"] == "started" else stop)(module, host)
 
 
 if __name__ == "__main__":

@@ -102,6 +102,7 @@ checked:
   type: bool
 """
 
+import contextlib
 import signal
 
 from ansible.module_utils.basic import AnsibleModule
@@ -116,6 +117,7 @@ from ansible_collections.web2py.deploy.plugins.module_utils._files import (
     obstacle,
     wanted_all,
 )
+from ansible_collections.web2py.deploy.plugins.module_utils._tree import locked
 
 
 def fail(module, message):
@@ -173,6 +175,14 @@ def main():
         if item.sensitive:
             lines = (item.content or b"").decode("utf-8").splitlines()
             module.no_log_values.update(line.strip() for line in lines if len(line.strip()) > 5)
+    # Two sites of one machine are built at once: neither's check may see the other's files half written.
+    with locked("/run/lock/web2py.deploy.lock") if not module.check_mode else contextlib.nullcontext():
+        result = put(module, items)
+    module.exit_json(**result)
+
+
+def put(module, items):
+    """Put the files in place; what is told."""
     before = {item.path: found(item.path) for item in items}
     changed = [item for item in items if differs(item, before[item.path])]
     leaving = {item.path for item in items if item.state == "absent"}
@@ -189,13 +199,13 @@ def main():
             apply(changed, before, lambda: run_check(module))
         except Refused as exc:
             fail(module, f"the previous files are back, because the new ones were refused: {exc}")
-    module.exit_json(
-        changed=bool(changed),
-        changed_files=[item.path for item in changed],
-        checked=bool(module.params["check"]) and not module.check_mode,
-        diff=[diff(item, before[item.path]) for item in changed],
-        invocation=shown(module.params),
-    )
+    return {
+        "changed": bool(changed),
+        "changed_files": [item.path for item in changed],
+        "checked": bool(module.params["check"]) and not module.check_mode,
+        "diff": [diff(item, before[item.path]) for item in changed],
+        "invocation": shown(module.params),
+    }
 
 
 if __name__ == "__main__":

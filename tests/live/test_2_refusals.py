@@ -15,7 +15,7 @@ from desk import Desk
 # All that makes the site: code, settings, units and what serves now.
 FINGERPRINT = (
     "{ readlink /srv/web2py/current; find /etc/nginx /etc/web2py /etc/systemd/system -type f -exec sha256sum {} +;"
-    " find /srv/web2py/releases /srv/web2py/parts -maxdepth 1 | sort;"
+    " find /srv/web2py/releases -maxdepth 1 | sort;"
     " systemctl show -p MainPID web2py nginx; } | sha256sum"
 )
 ASK = (
@@ -103,7 +103,7 @@ CASES: dict[str, tuple[Callable[[Desk], dict[str, Any]], str]] = {
         "problems in the choices",
     ),
     "checksum of an archive": (wrong_checksum, "sha256"),
-    "archive that is none": (not_an_archive, "archive"),
+    "archive that is none": (not_an_archive, "cannot be unpacked"),
     "archive that is missing": (
         lambda desk: application(type="archive", path="/nowhere/x.w2p", sha256="0" * 64),
         "/nowhere/x.w2p",
@@ -122,7 +122,7 @@ CASES: dict[str, tuple[Callable[[Desk], dict[str, Any]], str]] = {
     ),
     "hard link out of the archive": (
         lambda desk: packed(desk, "evil4.tar.gz", {"static/shadow": ("link", "/etc/shadow")}),
-        "static/shadow",
+        "leads out of it",
     ),
     "folder that is missing": (lambda desk: application(type="directory", path="/nowhere/shop"), "/nowhere/shop"),
     "folder that is no application": (lambda desk: directory(desk, "papers", {"README": "hello"}), "controllers"),
@@ -134,7 +134,10 @@ CASES: dict[str, tuple[Callable[[Desk], dict[str, Any]], str]] = {
         lambda desk: directory(desk, "broken", {"controllers/default.py": PAGE, "models/db.py": MODEL}),
         "broken on purpose",
     ),
-    "syntax error": (lambda desk: directory(desk, "typo", {"controllers/default.py": "def index(:\n"}), "SyntaxError"),
+    "syntax error": (
+        lambda desk: directory(desk, "typo", {"controllers/default.py": "def index():\n    return (\n"}),
+        "SyntaxError",
+    ),
     "requirement that does not exist": (broken_requirement, "no-such-package-of-web2py-deploy"),
     "files that are no certificate": (odd_certificate, "certificate"),
     "web2py that does not exist": (lambda desk: {"web2py_source": {"type": "pypi", "version": "2.26.99"}}, "2.26.99"),

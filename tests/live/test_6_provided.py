@@ -16,7 +16,7 @@ context = ssl.create_default_context()
 context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
 open("/run/load", "w").close()
 asked = failed = 0
-while os.path.exists("/run/load") and asked < 20000:
+while (os.path.exists("/run/load") or asked < 300) and asked < 20000:
     asked += 1
     try:
         connection = http.client.HTTPSConnection("www.example.org")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from desk import Desk
 
-MINE = "ls -d /srv/web2py /etc/web2py /run/web2py /etc/systemd/system/web2py.* /etc/nginx/*/*web2py* 2>/dev/null"
+MINE = "ls -d /srv/web2py /etc/web2py /run/web2py /etc/systemd/system/web2py.* /etc/nginx/*/web2py.conf 2>/dev/null"
 
 
 def test_it_takes_the_site_away_and_keeps_its_data(desk: Desk) -> None:
