@@ -131,6 +131,7 @@ import time
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.web2py.deploy.plugins.module_utils._probe import Unanswered, probe
+from ansible_collections.web2py.deploy.plugins.module_utils._run import Problem
 from ansible_collections.web2py.deploy.plugins.module_utils._service import (
     PROPERTIES,
     diff,
@@ -277,8 +278,12 @@ def main():
     except ValueError as exc:
         module.fail_json(msg=str(exc))
     # Two sites of one machine are built at once and share the front end's unit.
-    with locked(f"/run/lock/web2py.deploy-{host.name}.lock") if not module.check_mode else contextlib.nullcontext():
-        (start if module.params["state"] == "started" else stop)(module, host)
+    lock = contextlib.nullcontext() if module.check_mode else locked(f"/run/lock/web2py.deploy-{host.name}.lock")
+    try:
+        with lock:
+            (start if module.params["state"] == "started" else stop)(module, host)
+    except Problem as exc:
+        module.fail_json(msg=str(exc))
 
 
 if __name__ == "__main__":

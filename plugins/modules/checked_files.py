@@ -117,6 +117,7 @@ from ansible_collections.web2py.deploy.plugins.module_utils._files import (
     obstacle,
     wanted_all,
 )
+from ansible_collections.web2py.deploy.plugins.module_utils._run import Problem
 from ansible_collections.web2py.deploy.plugins.module_utils._tree import locked
 
 
@@ -176,8 +177,12 @@ def main():
             lines = (item.content or b"").decode("utf-8").splitlines()
             module.no_log_values.update(line.strip() for line in lines if len(line.strip()) > 5)
     # Two sites of one machine are built at once: neither's check may see the other's files half written.
-    with locked("/run/lock/web2py.deploy.lock") if not module.check_mode else contextlib.nullcontext():
-        result = put(module, items)
+    lock = contextlib.nullcontext() if module.check_mode else locked("/run/lock/web2py.deploy.lock")
+    try:
+        with lock:
+            result = put(module, items)
+    except Problem as exc:
+        fail(module, str(exc))
     module.exit_json(**result)
 
 
