@@ -10,7 +10,6 @@ import http.client
 import json
 import os
 import re
-import shlex
 import shutil
 import socket
 import ssl
@@ -171,7 +170,7 @@ def summary(demo: Demo, host: Host, manifest: dict[str, Any], ca_file: Path, cha
     if page.status != 200:
         raise Problem(f"{url} answers {page.status}. Look at: {host.ssh_command} journalctl -u {SITE} -n 50")
     plain = ask(host.ip, demo.domain)
-    release = json.loads(host.run(f"cat {shlex.quote(manifest['root'])}/current/release.json"))
+    release = json.loads(host.run(f"cat /srv/{SITE}/current/release.json"))
     versions = [f"{name} {version.partition('-')[0]}" for name, version in sorted(release["versions"].items())]
     packages = f"{manifest['front_end']} {manifest['server']}-core"
     versions += host.run(f"dpkg-query -W -f '${{Package}} ${{Version}}\\n' {packages}").splitlines()

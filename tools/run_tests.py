@@ -14,6 +14,7 @@ import argparse
 import hashlib
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -262,7 +263,7 @@ def scenario(report: Report, name: str) -> None:
         else:
             junit = TEST / f"{name}.xml"
             extra = {
-                "PYTEST_ADDOPTS": f"--junitxml={junit}",
+                "PYTEST_ADDOPTS": shlex.quote(f"--junitxml={junit}"),
                 "WEB2PY_TEST_REBOOT_COMMAND": f"podman restart -t 5 {bed().name}-{{host}}",
             }
             report.step(title, pytest(command(*words, extra=extra), junit))
