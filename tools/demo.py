@@ -148,9 +148,9 @@ def up(demo: Demo, log: Path | None = None) -> str:
     say(f"In /etc/hosts: {host.ip} {demo.domain} (make demo-down takes the line out again)")
     say("site.yml runs on it ...")
     numbers = converge(demo, log=log)
-    manifest = json.loads(host.run(f"cat /etc/{SITE}/site.json"))
+    site = json.loads(host.run(f"cat /etc/{SITE}/site.json"))
     ca_file = demo.folder / "ca.pem"
-    ca_file.write_text(host.run(f"cat /etc/{SITE}/tls/ca.pem"))
+    ca_file.write_text(host.run(f"cat {site['tls']['ca']}"))
     facts = {
         "url": f"https://{demo.domain}/",
         "domain": demo.domain,
@@ -160,19 +160,19 @@ def up(demo: Demo, log: Path | None = None) -> str:
         "ssh_command": host.ssh_command,
     }
     (demo.folder / "site.json").write_text(json.dumps(facts, indent=2) + "\n")
-    return summary(demo, host, manifest, ca_file, numbers.get("changed", 0))
+    return summary(demo, host, site, ca_file, numbers.get("changed", 0))
 
 
-def summary(demo: Demo, host: Host, manifest: dict[str, Any], ca_file: Path, changed: int) -> str:
+def summary(demo: Demo, host: Host, site: dict[str, Any], ca_file: Path, changed: int) -> str:
     """Return what the running site answers, in words."""
     url = f"https://{demo.domain}/"
     page = ask(host.ip, demo.domain, "/", ca_file)
     if page.status != 200:
         raise Problem(f"{url} answers {page.status}. Look at: {host.ssh_command} journalctl -u {SITE} -n 50")
     plain = ask(host.ip, demo.domain)
-    release = json.loads(host.run(f"cat /srv/{SITE}/current/release.json"))
+    release = json.loads(host.run(f"cat {site['paths']['current']}/release.json"))
     versions = [f"{name} {version.partition('-')[0]}" for name, version in sorted(release["versions"].items())]
-    packages = f"{manifest['front_end']} {manifest['server']}-core"
+    packages = f"{site['front_end']['name']} {site['server']['name']}-core"
     versions += host.run(f"dpkg-query -W -f '${{Package}} ${{Version}}\\n' {packages}").splitlines()
     system = host.run(". /etc/os-release; echo $PRETTY_NAME").strip()
     listening = host.run("ss -Hltn 'not src 127.0.0.0/8 and not src [::1]'")
@@ -187,7 +187,7 @@ def summary(demo: Demo, host: Host, manifest: dict[str, Any], ca_file: Path, cha
             "",
             f"  Runs    {', '.join(versions)}; {system}",
             f"  Open    ports {', '.join(map(str, ports))}; 22 is ssh",
-            f"  Closed  /admin answers {admin}: closed until web2py_admin opens it",
+            f"  Closed  /admin answers {admin}: web2py_admin is {site['admin']['mode']}",
             f"          /starter/appadmin answers {appadmin}: the database pages go with admin",
             f"          http answers {plain.status}, go to {plain.location}: nothing is served in clear",
             f"          any other host name: {status(host.ip, host.ip)}",
