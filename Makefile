@@ -1,5 +1,5 @@
 # Two commands for a newcomer: make demo, make test. Each target is one line that calls a tool.
-.PHONY: help demo demo-down test lint unit live scenario hosts-down docs
+.PHONY: help demo demo-down test lint unit live scenario hosts-down bench-serve bench-deploy docs
 .DEFAULT_GOAL := help
 export PYTHONDONTWRITEBYTECODE := 1
 python := .venv/bin/python
@@ -31,6 +31,12 @@ scenario:  ## one scenario, hosts kept: make scenario NAME=nginx_uwsgi
 
 hosts-down:  ## remove the hosts that make scenario keeps
 	@$(ready) --containers && $(python) tools/run_tests.py --hosts down
+
+bench-serve:  ## the served site against the chapter's recipe
+	@$(ready) --containers && $(python) bench/serve
+
+bench-deploy:  ## deploying against a plain script and a ping
+	@$(ready) --containers && $(python) bench/deploy
 
 docs:  ## write what is generated from the specs
 	@$(ready) && $(python) tools/docs.py

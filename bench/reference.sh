@@ -4,7 +4,7 @@ set -eu
 site=$1
 root=/home/www-data/web2py
 export DEBIAN_FRONTEND=noninteractive
-command -v wrk >/dev/null || { apt-get update -q && apt-get install -yq --no-install-recommends wrk; } >/dev/null
+command -v wrk >/dev/null || { apt-get update -q && apt-get install -yq --no-install-recommends wrk; } > /dev/null 2>&1 < /dev/null
 grep -q reference.test /etc/hosts || echo '127.0.0.1 plain.test secure.test reference.test' >> /etc/hosts
 
 # The same web2py, the same application, as one tree owned by www-data.
@@ -116,7 +116,7 @@ NGINX
 [ ! -e /run/nginx-reference.pid ] || nginx -c /etc/nginx/reference.conf -s stop || true
 systemctl daemon-reload
 systemctl restart reference.service
-nginx -c /etc/nginx/reference.conf
+nginx -c /etc/nginx/reference.conf > /dev/null 2>&1 < /dev/null
 for _try in $(seq 60); do
   python3 -c 'import urllib.request; urllib.request.urlopen("http://reference.test:8080/probe/small", timeout=10)' 2>/dev/null && exit 0
   sleep 0.5

@@ -129,7 +129,7 @@ def summary(site: Mapping[str, Any], found: Mapping[str, Any]) -> list[str]:
     page = f"{found['url']} answers {found['page'].get('status', 'nothing')}"
     if found["redirect"]:
         page += f", http redirects to it ({found['redirect'].get('status', 'no answer')})"
-    number = str(versions.get("web2py", "unknown")).split("-")[0]
+    number = str(versions.get("web2py", "unknown")).partition("-")[0]
     runs = f"web2py {number} on Python {versions.get('python', 'unknown')}"
     lines = [
         page,

@@ -81,7 +81,7 @@ def probe(protocol: str, address: str, path: str = "/healthz", host: str = "loca
         raise Unanswered(f"{where}: no answer within {timeout:g} s") from exc
     except OSError as exc:
         raise Unanswered(f"{where}: {exc.strerror or exc}") from exc
-    head, _, body = answer.partition(b"\r\n\r\n")
+    head, _blank, body = answer.partition(b"\r\n\r\n")
     status = head.split(b"\r\n", 1)[0].decode("latin-1")
     text = body.decode("utf-8", "replace").strip()
     if not status:

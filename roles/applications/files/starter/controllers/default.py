@@ -14,7 +14,7 @@ def index():
     return {
         "name": re.sub(r":\d+$", "", env.http_host or "localhost"),
         "secure": request.is_https,
-        "web2py": str(env.web2py_version).split("-", 1)[0],
+        "web2py": str(env.web2py_version).partition("-")[0],
         "python": platform.python_version(),
         "server": _server(env),
     }
