@@ -52,8 +52,9 @@ class Probe:
         self.web, self.folder, self.state = web, folder, state
 
     def path(self, page: str) -> str:
-        """Path of a page: `echo` is in the controller `default`, `session/index` names its own."""
-        return f"/probe/{page}" if "/" in page.split("?")[0] else f"/probe/default/{page}"
+        """Path of a page: `echo` and `slow/6` are in the controller `default`, `session/index` names its own."""
+        own = (self.source / "controllers" / f"{page.split('?')[0].split('/')[0]}.py").exists()
+        return f"/probe/{page}" if own else f"/probe/default/{page}"
 
     def ask(self, page: str, *arguments: Any, **options: Any) -> Answer:
         return self.web.ask(self.path(page), *arguments, **options)
