@@ -95,4 +95,7 @@ def test_no_other_application_lies_there(site: Site, machine: Machine) -> None:
 def test_no_admin_password_lies_there(site: Site, machine: Machine) -> None:
     """There is no password file that would open admin."""
     paths = site["paths"]
-    assert machine.lines(f"find -L {paths['root']} {paths['settings']} {paths['state']} -name 'parameters_*.py'") == []
+    assert (
+        machine.lines(f"find -L {paths['root']} {paths['settings']} {paths['state']} -type f -name 'parameters_*.py'")
+        == []
+    )

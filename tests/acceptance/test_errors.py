@@ -44,7 +44,7 @@ def test_an_error_is_kept_for_the_operator(probe: Probe, machine: Machine, site:
 
 
 @pytest.mark.parametrize(
-    "path", ["/none", "/none/at/all", "/probe/none", "/probe/default/none", "/starter/default/none", "/a/b.php/c"]
+    "path", ["/none", "/none/at/all", "/probe/none", "/probe/default/none", "/starter/default/none", "/a/b/c/d"]
 )
 def test_what_is_missing_is_said_to_be_missing(path: str, web: Client, site: Site, probe: Probe) -> None:
     """An address that nobody serves gives 404, and no word about how the site is made."""
