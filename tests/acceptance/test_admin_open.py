@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shlex
 import socket
 import subprocess
 import time
@@ -32,10 +31,10 @@ def door(site: Site, web: Client, variables: dict[str, Any], address: str) -> It
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     tunnel = f"127.0.0.1:{port}:127.0.0.1:{site['admin']['tunnel_port']}"
-    words = ["ssh", "-N", "-o", "ExitOnForwardFailure=yes", "-o", "ControlPath=none", "-L", tunnel]
-    words += ["-i", variables["ansible_ssh_private_key_file"], *shlex.split(variables["ansible_ssh_common_args"])]
-    words = [word for word in words if not word.startswith("ControlPath=/")]
-    words = [word for index, word in enumerate(words) if not (word == "-o" and words[index + 1 : index + 2] == ["-o"])]
+    words = ["ssh", "-N", "-L", tunnel, "-i", variables["ansible_ssh_private_key_file"]]
+    for option in ("ControlPath=none", "ExitOnForwardFailure=yes", "StrictHostKeyChecking=no", "BatchMode=yes"):
+        words += ["-o", option]
+    words += ["-o", "UserKnownHostsFile=/dev/null", "-o", "LogLevel=ERROR"]
     process = subprocess.Popen([*words, f"root@{address}"], stdin=subprocess.DEVNULL)
     try:
         client = Client("127.0.0.1", port, f"127.0.0.1:{port}", None)
