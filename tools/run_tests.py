@@ -247,6 +247,10 @@ def scenario(report: Report, name: str) -> None:
         report.skip(f"scenario {name}", f"{ARCHIVE} is not set")
         return
     inventory.write(TEST / name, hosts(), choices=inventory.scenario_choices(name))
+    # Molecule names its own folder by the last part of the checkout's path: two checkouts would meet there.
+    working = CACHE / "molecule" / name
+    shutil.rmtree(working, ignore_errors=True)
+    own = {"MOLECULE_EPHEMERAL_DIRECTORY": str(working)}
     broken = False
     for phase in PHASES:
         title = f"scenario {name}: {phase}"
@@ -255,14 +259,15 @@ def scenario(report: Report, name: str) -> None:
             continue
         words = ["molecule", "-c", str(ROOT / ".config/molecule/config.yml"), phase.split()[0], "-s", name]
         if phase == "check again":
-            report.step(title, without_changes(command(*words)))
+            report.step(title, without_changes(command(*words, extra=own)))
         elif phase != "verify":
-            broken = not report.step(title, command(*words)) and phase in ("prepare", "converge")
+            broken = not report.step(title, command(*words, extra=own)) and phase in ("prepare", "converge")
         elif not (ROOT / "tests" / "acceptance").is_dir():
             report.skip(title, "there is no tests/acceptance")
         else:
             junit = TEST / f"{name}.xml"
             extra = {
+                **own,
                 "PYTEST_ADDOPTS": shlex.quote(f"--junitxml={junit}"),
                 "WEB2PY_TEST_REBOOT_COMMAND": f"podman restart -t 5 {bed().name}-{{host}}",
             }
