@@ -45,30 +45,38 @@ def test_a_killed_front_end_starts_again(machine: Machine, front_end: str, answe
         machine.run(f"systemctl start {front_end}")
 
 
-@pytest.mark.parametrize("which", ["web2py", "front end"])
-def test_ten_reloads_lose_no_request(
-    which: str, machine: Machine, unit: str, front_end: str, probe: Probe, site: Site
+@pytest.mark.parametrize(
+    ("verb", "which", "times"), [("reload", "web2py", 10), ("restart", "web2py", 3), ("reload", "front end", 10)]
+)
+def test_reloads_and_restarts_lose_no_request(
+    verb: str, which: str, times: int, machine: Machine, unit: str, front_end: str, probe: Probe
 ) -> None:
-    """The application server, or the front end, is reloaded ten times under four clients: all are answered."""
+    """Two readers and two uploads go on meanwhile: all are answered."""
     name = unit if which == "web2py" else front_end
+    kind = {"Content-Type": "application/x-www-form-urlencoded"}
+    form = b"text=" + b"x" * 200_000
     done, lost, stop = [0], [], threading.Event()
 
-    def visit() -> None:
+    def visit(uploads: bool) -> None:
         while not stop.is_set():
             try:
-                answer = probe.ask("small/index", timeout=15)
-                assert answer.status == 200 and answer.text == "Hello from web2py", answer.status
+                if uploads:
+                    answer = probe.ask("body", kind, method="POST", body=form)
+                    assert answer.status == 200 and answer.json()["length"] == len(form), answer.status
+                else:
+                    answer = probe.ask("small/index")
+                    assert answer.status == 200 and answer.text == "Hello from web2py", answer.status
                 done[0] += 1
             except Exception as error:  # each kind of failure is a lost request
                 lost.append(repr(error))
             stop.wait(0.01)
 
-    clients = [threading.Thread(target=visit) for _ in range(4)]
+    clients = [threading.Thread(target=visit, args=(uploads,)) for uploads in (False, True, False, True)]
     for client in clients:
         client.start()
     try:
-        for _ in range(10):
-            machine.run(f"systemctl reload {name}")
+        for _ in range(times):
+            machine.run(f"systemctl {verb} {name}")
             time.sleep(0.5)
             waited(lambda: machine.try_to(f"systemctl is-active {name}").rc == 0, 20)
         waited(lambda: done[0] >= 200, 60)
