@@ -43,18 +43,7 @@ def ssh(machine: dict[str, Any], command: str, stdin: str = "", timeout: int = 3
 
 def inventory(name: str, sites: dict[str, tuple[dict[str, Any], dict[str, Any]]]) -> Path:
     """Write an inventory: {inventory host: (machine, choices)}."""
-    key = shlex.split(next(iter(sites.values()))[0]["ssh_command"])
-    hosts = {
-        site: {
-            "ansible_host": machine["ip"],
-            "ansible_user": "root",
-            "ansible_python_interpreter": "/usr/bin/python3",
-            "ansible_ssh_private_key_file": key[key.index("-i") + 1],
-            "ansible_ssh_common_args": "-o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null -o LogLevel=ERROR",
-            **choices,
-        }
-        for site, (machine, choices) in sites.items()
-    }
+    hosts = {site: {**machine["ansible"], **choices} for site, (machine, choices) in sites.items()}
     SPACE.mkdir(parents=True, exist_ok=True)
     path = SPACE / f"{name}.json"
     path.write_text(json.dumps({"web2py_web": {"hosts": hosts}}, indent=1))

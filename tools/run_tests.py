@@ -199,6 +199,8 @@ def lint(report: Report) -> None:
     report.step("mypy", command("mypy"))
     report.step("mypy tools", command("mypy", "tools", extra={"MYPYPATH": str(ROOT / "tools")}))
     report.step("ansible-lint", command("ansible-lint", "--offline"))
+    report.step("codespell", command("codespell"))
+    report.step("changelog", command("antsibull-changelog", "lint"))
     report.step("sanity", sanity)
 
 
