@@ -15,6 +15,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ansible_collections.web2py.deploy.plugins.module_utils._backend import backend, protocol
+from ansible_collections.web2py.deploy.plugins.module_utils._packages import packages
 from ansible_collections.web2py.deploy.plugins.module_utils._spec import Problem, nearest, shown, validate
 from ansible_collections.web2py.deploy.plugins.module_utils._versions import problem as version_problem
 from ansible_collections.web2py.deploy.plugins.module_utils._versions import requirements_for
@@ -526,6 +527,8 @@ def resolve(choices: Mapping[str, Any], host: Mapping[str, Any]) -> dict[str, An
     requirements = set(requirements_for(source, host["python"]))
     for row in choices["web2py_applications"]:
         requirements.update(row.get("requirements") or [])
+    words = [row["source"]["type"] for row in [{"source": source}, *applications]]
+    words += [choices["web2py_tls"]["provider"], choices["web2py_app_server"], choices["web2py_front_end"]]
     return {
         "name": name,
         "domain": choices["web2py_domain"],
@@ -546,6 +549,7 @@ def resolve(choices: Mapping[str, Any], host: Mapping[str, Any]) -> dict[str, An
         },
         "source": source,
         "requirements": sorted(requirements),
+        "packages": packages(words),
         "keep_releases": choices["web2py_keep_releases"],
         "routes": {
             "default_application": default,

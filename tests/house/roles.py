@@ -269,8 +269,8 @@ def templates_are_plain(tree: Tree) -> list[str]:
         parts = re.findall(r"{%-?\s*(?:include|import|from|extends)\s+'([^']+)'", whole)
         relative = name.split("/templates/")[1]
         # What visitors see does not tell them how the host is kept.
-        public = relative.endswith(".html.j2")
-        if not re.match(r"{{ ansible_managed \| comment", text) and not public and not relative.startswith(tuple(parts)):
+        plain = relative.endswith(".html.j2") or relative.startswith(tuple(parts))
+        if not plain and not re.match(r"{{ ansible_managed \| comment", text):
             found.append(f"{name}: the first line is not {{{{ ansible_managed | comment }}}}")
         found += [f"{name}: {tree.lines(name)} lines, at most 120"] if tree.lines(name) > 120 else []
         found += [f"{name}: a program in Jinja (set)"] if re.search(r"{%-?\s*set\b", text) else []
