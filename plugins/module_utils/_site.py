@@ -16,6 +16,7 @@ from typing import Any
 
 from ansible_collections.web2py.deploy.plugins.module_utils._backend import backend, protocol
 from ansible_collections.web2py.deploy.plugins.module_utils._packages import packages
+from ansible_collections.web2py.deploy.plugins.module_utils._policy import policy
 from ansible_collections.web2py.deploy.plugins.module_utils._spec import Problem, nearest, shown, validate
 from ansible_collections.web2py.deploy.plugins.module_utils._versions import problem as version_problem
 from ansible_collections.web2py.deploy.plugins.module_utils._versions import requirements_for
@@ -178,6 +179,11 @@ _BOUNDS = (
     ("web2py_request_timeout_seconds", 1, 3600),
     ("web2py_connections_per_address", 1, 10000),
     ("web2py_admin_tunnel_port", 1024, 65535),
+    ("web2py_client_timeout_seconds", 1, 3600),
+    ("web2py_login_posts_per_minute", 1, 10000),
+    ("web2py_admin_posts_per_minute", 1, 10000),
+    ("web2py_hsts_seconds", 0, 63072000),
+    ("web2py_static_seconds", 0, 31536000),
 )
 
 
@@ -568,6 +574,9 @@ def resolve(choices: Mapping[str, Any], host: Mapping[str, Any]) -> dict[str, An
             "request_seconds": choices["web2py_request_timeout_seconds"],
             "connections_per_address": choices["web2py_connections_per_address"],
             "methods": list(choices["web2py_methods"]),
+            "client_seconds": choices["web2py_client_timeout_seconds"],
+            "login_posts_per_minute": choices["web2py_login_posts_per_minute"],
+            "admin_posts_per_minute": choices["web2py_admin_posts_per_minute"],
         },
         "secure_cookies": secure,
         "server": {
@@ -581,6 +590,9 @@ def resolve(choices: Mapping[str, Any], host: Mapping[str, Any]) -> dict[str, An
             "user": "www-data",
             "trusted_proxies": list(choices["web2py_trusted_proxies"]),
         },
+        "policy": policy(
+            choices, [row["name"] for row in applications], (host["distribution"], host["version"]) >= ("debian", "13")
+        ),
         "tls": {
             "provider": choices["web2py_tls"]["provider"],
             "certificate": f"{settings}/tls/certificate.pem",

@@ -1,0 +1,136 @@
+# Copyright: (c) 2026, web2py.deploy maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""PRIVATE to the collection: what every front end holds to, stated once and rendered by each in its own words."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+# Patterns on the decoded, normalised path. PCRE, which all front ends speak; matched in whatever case.
+# The administrative interface, also below a language or a route.
+CLOSED = r"^/(?:admin|(?:.*/)?appadmin)(?:[/.]|$)"
+# A login form: Auth's pages in any application.
+LOGIN = r"^/(?:.*/)?user(?:/|$)"
+# What lies among static files by mistake.
+HIDDEN = r"^/[^/]+/static/(?:.*/)?(?:\.|[^/]*(?:~|\.(?:bak|ini|pyc?|sqlite3?|swp))(?:/|$))"
+# web2py decodes once more what was decoded already; nothing honest is encoded twice.
+ENCODED_TWICE = r"%[0-9A-Fa-f]{2}"
+# The part of a static URL that `response.static_version` adds.
+VERSION = r"_\d+\.\d+\.\d+"
+# Files of the default application that everybody asks for at the top.
+TOP_FILES = ("favicon.ico", "robots.txt")
+
+TEXT_TYPES = (
+    "application/javascript",
+    "application/json",
+    "application/manifest+json",
+    "application/xml",
+    "image/svg+xml",
+    "text/css",
+    "text/javascript",
+    "text/plain",
+    "text/xml",
+)
+# What the front end itself answers; the application's own answers pass.
+ERRORS = {
+    400: ("Not understood", "The request is not valid."),
+    403: ("Not allowed", "This page is not open to you."),
+    404: ("Not found", "There is no such page here."),
+    405: ("Not possible", "This page cannot be used that way."),
+    413: ("Too large", "What was sent is larger than this site accepts."),
+    429: ("Too many requests", "Please wait a minute and try again."),
+    500: ("Something went wrong", "Please try again later."),
+    502: ("Back in a moment", "The site is being restarted. Please try again in a few seconds."),
+    503: ("Back in a moment", "The site is busy. Please try again in a few seconds."),
+    504: ("This takes too long", "The site did not answer in time. Please try again later."),
+}
+# Mozilla's guidelines 6.0, "intermediate".
+TLS = {
+    "protocols": ("TLSv1.2", "TLSv1.3"),
+    "ciphers": (
+        "ECDHE-ECDSA-AES128-GCM-SHA256",
+        "ECDHE-RSA-AES128-GCM-SHA256",
+        "ECDHE-ECDSA-AES256-GCM-SHA384",
+        "ECDHE-RSA-AES256-GCM-SHA384",
+        "ECDHE-ECDSA-CHACHA20-POLY1305",
+        "ECDHE-RSA-CHACHA20-POLY1305",
+    ),
+    "curves": ("X25519", "prime256v1", "secp384r1"),
+}
+# The curve that OpenSSL knows from 3.5 on.
+TLS_CURVE_OF_TODAY = "X25519MLKEM768"
+YEAR = 31536000
+
+
+def policy(choices: Mapping[str, Any], applications: Iterable[str], curve_of_today: bool) -> dict[str, Any]:
+    """The front end's part of the resolved site. `applications` are the names whose static files it serves."""
+    secure = choices["web2py_tls"]["provider"] != "none"
+    names = "|".join(re.escape(name) for name in applications)
+    headers = {"X-Content-Type-Options": "nosniff"}
+    if secure:
+        headers["Strict-Transport-Security"] = f"max-age={choices['web2py_hsts_seconds']}"
+    curves = ([TLS_CURVE_OF_TODAY] if curve_of_today else []) + list(TLS["curves"])
+    return {
+        "closed": CLOSED,
+        "login": LOGIN,
+        "hidden": HIDDEN,
+        "encoded_twice": ENCODED_TWICE,
+        # Group 1 is the application, group 2 the file.
+        "static": rf"^/({names})/static/(?:{VERSION}/)?(.+)$",
+        "static_versioned": rf"^/(?:{names})/static/{VERSION}/",
+        "static_any": rf"^/(?:{names})/static/",
+        "top_files": list(TOP_FILES),
+        "cache_versioned": f"public, max-age={YEAR}, immutable",
+        "cache": f"public, max-age={choices['web2py_static_seconds']}",
+        "text_types": list(TEXT_TYPES),
+        "compress_pages": choices["web2py_compress_pages"],
+        "headers": headers,
+        # Kept as the application sets them, if it does.
+        "headers_unless_set": {
+            "X-Frame-Options": "SAMEORIGIN",
+            "Referrer-Policy": "strict-origin-when-cross-origin",
+        },
+        "headers_dropped": ["X-Powered-By"],
+        # With an answer 502, 503 or 504 that says nothing itself.
+        "retry_after_seconds": 5,
+        "errors": {str(code): list(words) for code, words in ERRORS.items()},
+        "tls": {"protocols": list(TLS["protocols"]), "ciphers": list(TLS["ciphers"]), "curves": curves},
+    }
+
+
+PAGE = """\
+<!doctype html>
+<html lang="en">
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="color-scheme" content="light dark">
+<title>{title}</title>
+<style>
+  body {{ font: 1.1rem/1.5 system-ui, sans-serif; margin: 0 2rem; text-align: center }}
+  body {{ display: grid; place-content: center; min-height: 90vh }}
+  h1 {{ font-weight: 600; margin: 0 }}
+  p {{ margin: .5rem 0; opacity: .8 }}
+  small {{ opacity: .5 }}
+</style>
+<main>
+  <h1>{title}</h1>
+  <p>{text}</p>
+  <small>{code}</small>
+</main>
+</html>
+"""
+
+
+def error_pages(errors: Mapping[str, Iterable[str]], folder: str) -> list[dict[str, str]]:
+    """The pages of `policy()['errors']` as files in a folder, in the words of the module checked_files."""
+    files = [{"path": folder, "state": "directory", "owner": "root", "group": "root", "mode": "0755"}]
+    for code, words in errors.items():
+        title, text = words
+        content = PAGE.format(title=title, text=text, code=code)
+        files.append(
+            {"path": f"{folder}/{code}.html", "content": content, "owner": "root", "group": "root", "mode": "0644"}
+        )
+    return files

@@ -1,0 +1,77 @@
+"""What every front end holds to."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from ansible_collections.web2py.deploy.plugins.module_utils import _policy
+
+CHOICES = {
+    "web2py_tls": {"provider": "self_signed"},
+    "web2py_hsts_seconds": 300,
+    "web2py_static_seconds": 60,
+    "web2py_compress_pages": False,
+}
+
+
+def made(**changes: object) -> dict:
+    return _policy.policy({**CHOICES, **changes}, ["shop", "a_b"], False)
+
+
+@pytest.mark.parametrize(
+    "path, closed",
+    [
+        ("/admin", True),
+        ("/admin/default/index", True),
+        ("/ADMIN", True),
+        ("/shop/appadmin", True),
+        ("/en/shop/appadmin/index", True),
+        ("/shop/appadmin.html", True),
+        ("/administration", False),
+        ("/shop/admin", False),
+        ("/shop/default/appadmins", False),
+    ],
+)
+def test_closed_paths_are_known(path: str, closed: bool) -> None:
+    assert bool(re.search(made()["closed"], path, re.IGNORECASE)) is closed
+
+
+@pytest.mark.parametrize(
+    "path, parts",
+    [
+        ("/shop/static/css/a.css", ("shop", "css/a.css")),
+        ("/shop/static/_1.2.3/css/a.css", ("shop", "css/a.css")),
+        ("/other/static/a.css", None),
+        ("/shop/static/", None),
+        ("/shop/models/db.py", None),
+    ],
+)
+def test_static_paths_are_taken_apart(path: str, parts: tuple[str, str] | None) -> None:
+    found = re.search(made()["static"], path)
+    assert (found.groups() if found else None) == parts
+
+
+@pytest.mark.parametrize(
+    "name", [".git/config", "a/.env", "settings.ini", "db.sqlite", "x.py", "x.pyc", "old.css~", "a.bak"]
+)
+def test_files_left_by_mistake_are_hidden(name: str) -> None:
+    assert re.search(made()["hidden"], f"/shop/static/{name}", re.IGNORECASE)
+
+
+def test_hsts_goes_with_https_only() -> None:
+    assert made()["headers"]["Strict-Transport-Security"] == "max-age=300"
+    assert "Strict-Transport-Security" not in made(web2py_tls={"provider": "none"})["headers"]
+
+
+def test_the_curve_of_today_comes_first_where_it_is_known() -> None:
+    assert made()["tls"]["curves"][0] == "X25519"
+    assert _policy.policy(CHOICES, [], True)["tls"]["curves"][0] == "X25519MLKEM768"
+
+
+def test_every_error_has_its_page() -> None:
+    folder, *pages = _policy.error_pages(made()["errors"], "/etc/x")
+    assert folder["state"] == "directory"
+    assert [page["path"] for page in pages] == [f"/etc/x/{code}.html" for code in made()["errors"]]
+    assert all("<h1>" in page["content"] and page["mode"] == "0644" for page in pages)
