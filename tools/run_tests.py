@@ -38,6 +38,8 @@ ARCHIVE = "WEB2PY_TEST_ARCHIVE"
 BUSY = "Another test run is at work in this checkout. Wait for it, then run yours again."
 PHASES = ("prepare", "check", "converge", "idempotence", "check again", "verify")
 SHOWN_LINES = 100
+# These run on every distribution, the others on the first.
+CORE = ("nginx_uwsgi", "nginx_rocket", "tunnel", "upstream")
 
 
 @dataclass(frozen=True)
@@ -248,7 +250,7 @@ def scenario(report: Report, name: str) -> None:
     if ARCHIVE in (ROOT / "molecule" / name / "molecule.yml").read_text() and not os.environ.get(ARCHIVE):
         report.skip(f"scenario {name}", f"{ARCHIVE} is not set")
         return
-    inventory.write(TEST / name, hosts(), choices=inventory.scenario_choices(name))
+    inventory.write(TEST / name, hosts()[: None if name in CORE else 1], choices=inventory.scenario_choices(name))
     # Molecule names its own folder by the last part of the checkout's path: two checkouts would meet there.
     working = CACHE / "molecule" / name
     shutil.rmtree(working, ignore_errors=True)

@@ -5,14 +5,53 @@
 
 from __future__ import annotations
 
-from typing import TypedDict
+from collections.abc import Iterable
+from typing import NamedTuple, TypedDict
 
-# What a front end can speak to a backend, and what an application server offers, best first.
+# What a front end can speak to a backend.
 FRONT_ENDS: dict[str, tuple[str, ...]] = {
-    "nginx": ("uwsgi", "http"),
+    "nginx": ("uwsgi", "http", "fastcgi", "scgi"),
 }
-APP_SERVERS: dict[str, tuple[str, ...]] = {
-    "uwsgi": ("uwsgi", "http"),
+
+
+class Server(NamedTuple):
+    """An application server: the role that runs it, what it offers, best first, and what it needs from PyPI."""
+
+    role: str
+    offers: tuple[str, ...]
+    requirements: tuple[str, ...] = ()
+
+
+def _any(*requirements: str) -> Server:
+    return Server("anyserver", ("http",), requirements)
+
+
+APP_SERVERS: dict[str, Server] = {
+    "uwsgi": Server("uwsgi", ("uwsgi", "fastcgi", "scgi", "http")),
+    "rocket": Server("rocket", ("http",)),
+    "fastcgi": Server("fastcgi", ("fastcgi",), ("flup-py3==1.0.3",)),
+    "scgi": Server("scgi", ("scgi",), ("flup-py3==1.0.3",)),
+    "gunicorn": _any("gunicorn==27.0.1"),
+    "waitress": _any("waitress==3.0.2"),
+    "gevent": _any("gevent==26.9.0"),
+    "eventlet": _any("eventlet==0.41.3"),
+    "tornado": _any("tornado==6.6.1"),
+    "twisted": _any("twisted==26.10.0"),
+    "cheroot": _any("cheroot==11.1.2"),
+    "paste": _any("Paste==3.10.1"),
+    "wsgiref": _any(),
+}
+# Names of upstream's anyserver.py that serve nothing on today's Python, and what to use instead.
+DEAD: dict[str, str] = {
+    "bjoern": "has no release that installs without a compiler; use gevent",
+    "cherrypy": "lives on as cheroot; use cheroot",
+    "diesel": "is abandoned and for Python 2; use gevent",
+    "fapws": "is abandoned and does not build; use gevent",
+    "flup": "speaks FastCGI; use fastcgi",
+    "mongrel2": "is abandoned and on no index; use waitress",
+    "motor": "is now a driver for MongoDB; use tornado",
+    "pulsar": "is abandoned and does not load on Python 3.7 or newer; use gunicorn",
+    "rocket_with_repoze_profiler": "shows its profile to every visitor; use rocket",
 }
 
 
@@ -24,13 +63,24 @@ class Backend(TypedDict):
     path: str
 
 
+def servers_of(front_end: str) -> list[str]:
+    """The application servers that a front end can serve."""
+    return [name for name, server in APP_SERVERS.items() if set(server.offers) & set(FRONT_ENDS[front_end])]
+
+
+def pairs() -> Iterable[tuple[str, str]]:
+    """Every front end with every application server that work together."""
+    return ((front_end, server) for front_end in FRONT_ENDS for server in servers_of(front_end))
+
+
 def protocol(front_end: str, app_server: str) -> str:
     """The first protocol of the application server that the front end speaks; ValueError names the pairs that work."""
-    for offered in APP_SERVERS[app_server]:
+    for offered in APP_SERVERS[app_server].offers:
         if offered in FRONT_ENDS[front_end]:
             return offered
-    servers = [name for name, offers in APP_SERVERS.items() if set(offers) & set(FRONT_ENDS[front_end])]
-    raise ValueError(f"{front_end} cannot serve {app_server}; with {front_end} use one of {', '.join(servers)}")
+    raise ValueError(
+        f"{front_end} cannot serve {app_server}; with {front_end} use one of {', '.join(servers_of(front_end))}"
+    )
 
 
 def backend(site: str, front_end: str, app_server: str) -> Backend:

@@ -14,7 +14,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ansible_collections.web2py.deploy.plugins.module_utils._backend import backend, protocol
+from ansible_collections.web2py.deploy.plugins.module_utils._backend import APP_SERVERS, DEAD, backend, protocol
 from ansible_collections.web2py.deploy.plugins.module_utils._packages import packages
 from ansible_collections.web2py.deploy.plugins.module_utils._policy import policy
 from ansible_collections.web2py.deploy.plugins.module_utils._spec import Problem, nearest, shown, validate
@@ -71,6 +71,7 @@ def examine(
     returned, `others` the names of the other sites that the inventory puts on the same machine (see `claims`).
     """
     choices, problems = validate(options, {name: value for name, value in given.items() if name not in NOT_CHOICES})
+    problems = [_dead(problem, given) for problem in problems]
     if problems:
         # Deeper checks read values in their types; those that are right are still checked.
         sound, _again = validate(
@@ -82,6 +83,15 @@ def examine(
     problems += _admin_problems(sound) + _tls_problems(sound) + _host_problems(sound, host)
     problems += _shared_problems(sound, host, others)
     return choices, list(dict.fromkeys(problems))
+
+
+def _dead(problem: Problem, given: Mapping[str, Any]) -> Problem:
+    """More words about a server that upstream still names."""
+    word = given.get("web2py_app_server")
+    if problem.variable != "web2py_app_server" or word not in DEAD:
+        return problem
+    trouble, _semicolon, remedy = DEAD[word].partition("; ")
+    return Problem(problem.variable, shown(word), trouble, remedy.capitalize())
 
 
 def _faulty(name: str, problems: Sequence[Problem]) -> bool:
@@ -533,6 +543,7 @@ def resolve(choices: Mapping[str, Any], host: Mapping[str, Any]) -> dict[str, An
     requirements = set(requirements_for(source, host["python"]))
     for row in choices["web2py_applications"]:
         requirements.update(row.get("requirements") or [])
+    requirements.update(APP_SERVERS[choices["web2py_app_server"]].requirements)
     words = [row["source"]["type"] for row in [{"source": source}, *applications]]
     words += [choices["web2py_tls"]["provider"], choices["web2py_app_server"], choices["web2py_front_end"]]
     return {
@@ -581,6 +592,7 @@ def resolve(choices: Mapping[str, Any], host: Mapping[str, Any]) -> dict[str, An
         "secure_cookies": secure,
         "server": {
             "name": choices["web2py_app_server"],
+            "role": APP_SERVERS[choices["web2py_app_server"]].role,
             "backend": backend(name, choices["web2py_front_end"], choices["web2py_app_server"]),
             "cpus": host["cpus"],
             "memory_mb": host["memory_mb"],

@@ -71,7 +71,7 @@ options:
       protocol:
         description: Language of the question.
         type: str
-        choices: [uwsgi, http]
+        choices: [uwsgi, http, fastcgi, scgi]
         required: true
       address:
         description: V(unix:/path) or V(host:port).
@@ -255,7 +255,7 @@ def stop(module, host):
 
 def main():
     question = {
-        "protocol": {"type": "str", "choices": ["uwsgi", "http"], "required": True},
+        "protocol": {"type": "str", "choices": ["uwsgi", "http", "fastcgi", "scgi"], "required": True},
         "address": {"type": "str", "required": True},
         "path": {"type": "str", "default": "/healthz"},
         "host": {"type": "str", "default": "localhost"},

@@ -46,7 +46,8 @@ def test_a_killed_front_end_starts_again(machine: Machine, front_end: str, answe
 
 
 @pytest.mark.parametrize(
-    ("verb", "which", "times"), [("reload", "web2py", 10), ("restart", "web2py", 3), ("reload", "front end", 10)]
+    ("verb", "which", "times"),
+    [("reload-or-restart", "web2py", 10), ("restart", "web2py", 3), ("reload", "front end", 10)],
 )
 def test_reloads_and_restarts_lose_no_request(
     verb: str, which: str, times: int, machine: Machine, unit: str, front_end: str, probe: Probe
@@ -90,7 +91,7 @@ def test_reloads_and_restarts_lose_no_request(
 def test_new_code_is_served_after_a_reload(probe: Probe, machine: Machine, unit: str) -> None:
     """A reload really loads: other workers answer afterwards."""
     before = {probe.json("worker")["pid"] for _ in range(12)}
-    machine.run(f"systemctl reload {unit}")
+    machine.run(f"systemctl reload-or-restart {unit}")
     waited(lambda: not before & {probe.json("worker")["pid"] for _ in range(6)}, 20)
 
 

@@ -73,7 +73,7 @@ def test_an_application_sets_its_own_cookie(probe: Probe) -> None:
 
 
 @pytest.mark.late
-@pytest.mark.parametrize("verb", ["reload", "restart"])
+@pytest.mark.parametrize("verb", ["reload-or-restart", "restart"])
 def test_a_session_outlives(
     verb: str, session: dict[str, str], probe: Probe, machine: Machine, unit: str, site: Site
 ) -> None:

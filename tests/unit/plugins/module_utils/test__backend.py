@@ -16,6 +16,17 @@ def test_the_socket_carries_the_name_of_the_site() -> None:
 
 
 def test_a_pair_that_cannot_work_names_those_that_can(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(_backend.APP_SERVERS, "inside", ("in-process",))
-    with pytest.raises(ValueError, match="nginx cannot serve inside; with nginx use one of uwsgi"):
+    monkeypatch.setitem(_backend.APP_SERVERS, "inside", _backend.Server("inside", ("in-process",)))
+    with pytest.raises(ValueError, match="nginx cannot serve inside; with nginx use one of uwsgi, rocket"):
         _backend.backend("shop", "nginx", "inside")
+
+
+def test_every_dead_server_names_a_living_one() -> None:
+    for name, words in _backend.DEAD.items():
+        assert name not in _backend.APP_SERVERS
+        assert words.rpartition("use ")[2] in _backend.APP_SERVERS
+
+
+def test_pairs_speak_one_language() -> None:
+    for front_end, server in _backend.pairs():
+        assert _backend.protocol(front_end, server) in _backend.FRONT_ENDS[front_end]

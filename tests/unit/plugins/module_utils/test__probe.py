@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import socket
+import struct
 import threading
 from pathlib import Path
 
 import pytest
 
-from ansible_collections.web2py.deploy.plugins.module_utils._probe import Unanswered, probe, uwsgi_request
+from ansible_collections.web2py.deploy.plugins.module_utils._probe import (
+    Unanswered,
+    fastcgi_request,
+    probe,
+    scgi_request,
+    uwsgi_request,
+)
 
 
 def serve(path: Path, answer: bytes | None) -> None:
@@ -57,3 +64,32 @@ def test_a_uwsgi_packet_says_its_length() -> None:
     packet = uwsgi_request("/healthz", "h")
     assert packet[0] == packet[3] == 0
     assert int.from_bytes(packet[1:3], "little") == len(packet) - 4
+
+
+def test_an_answer_as_cgi_has_it_is_read(tmp_path: Path) -> None:
+    serve(tmp_path / "s", b"Status: 200 OK\r\nX: y\r\n\r\nfine")
+    assert probe("scgi", f"unix:{tmp_path}/s") == "fine"
+    serve(tmp_path / "t", b"Status: 404 NOT FOUND\r\n\r\nwhere")
+    with pytest.raises(Unanswered, match="404 NOT FOUND: where"):
+        probe("scgi", f"unix:{tmp_path}/t")
+
+
+def test_the_records_of_fastcgi_are_put_together(tmp_path: Path) -> None:
+    def record(kind: int, text: bytes) -> bytes:
+        return struct.pack(">BBHHBx", 1, kind, 1, len(text), 3) + text + b"..."
+
+    text = b"Status: 200 OK\r\n\r\nfine"
+    serve(
+        tmp_path / "s",
+        record(6, text[:9]) + record(7, b"a word of warning") + record(6, text[9:]) + record(3, b"8bytes.."),
+    )
+    assert probe("fastcgi", f"unix:{tmp_path}/s") == "fine"
+
+
+def test_requests_say_their_lengths() -> None:
+    length, _colon, rest = scgi_request("/healthz", "h").partition(b":")
+    assert rest[:16] == b"CONTENT_LENGTH\0" + b"0"
+    assert int(length) == len(rest) - 1
+    begin = fastcgi_request("/healthz", "h")
+    assert begin[:16] == bytes([1, 1, 0, 1, 0, 8, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0])
+    assert begin.endswith(bytes([1, 5, 0, 1, 0, 0, 0, 0]))

@@ -1,0 +1,135 @@
+# Copyright: (c) 2026, web2py.deploy maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Run web2py under one of the servers of servers.py, as a service of systemd with a socket of systemd.
+
+python -m web2py_runtime.serve NAME --workers 20 --request-seconds 60 --mercy-seconds 8
+"""
+
+from __future__ import annotations
+
+import argparse
+import atexit
+import os
+import signal
+import socket
+from _thread import start_new_thread
+
+# By name: servers with green threads replace what the module holds.
+from time import monotonic, sleep
+from typing import Any
+
+from web2py_runtime import servers
+from web2py_runtime.door import Door, inherited
+from web2py_runtime.guard import Application, Environ
+
+PULSE_SECONDS = 1.0
+
+
+def tell(words: str) -> None:
+    """Tell systemd something (sd_notify(3))."""
+    address = os.environ.get("NOTIFY_SOCKET")
+    if not address:
+        return
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as line:
+        line.connect("\0" + address[1:] if address.startswith("@") else address)
+        line.sendall(words.encode())
+
+
+def proxied(application: Application) -> Application:
+    """Variables of the request as the front end's headers tell them; it overwrites whatever a client claims."""
+
+    def answer(environ: Environ, start_response: Any) -> Any:
+        client = environ.get("HTTP_X_FORWARDED_FOR")
+        if client:
+            environ["REMOTE_ADDR"] = client
+        scheme = environ.get("HTTP_X_FORWARDED_PROTO")
+        if scheme:
+            environ["wsgi.url_scheme"] = scheme
+            environ.pop("HTTPS", None)
+            if scheme == "https":
+                environ["HTTPS"] = "on"
+        port = environ.get("HTTP_X_FORWARDED_PORT")
+        if port:
+            environ["SERVER_PORT"] = port
+        environ.setdefault("QUERY_STRING", "")
+        host = environ.get("HTTP_HOST")
+        if host:
+            environ["SERVER_NAME"] = host.partition(":")[0]
+        return application(environ, start_response)
+
+    return answer
+
+
+class Clock:
+    """Knows since when the requests run that run now."""
+
+    def __init__(self, application: Application) -> None:
+        self.application = application
+        self.begun: dict[object, float] = {}
+
+    def __call__(self, environ: Environ, start_response: Any) -> Any:
+        mark = object()
+        self.begun[mark] = monotonic()
+        try:
+            return self.application(environ, start_response)
+        finally:
+            del self.begun[mark]
+
+    def longest(self) -> float:
+        """Seconds that the oldest running request takes so far."""
+        return monotonic() - min(list(self.begun.values()), default=monotonic())
+
+
+def pulse(clock: Clock, limit: float) -> None:
+    """Tell systemd's watchdog that all is well, until a request takes too long: then it starts the service anew."""
+    while True:
+        if clock.longest() <= limit:
+            tell("WATCHDOG=1")
+        sleep(PULSE_SECONDS)
+
+
+def leave(door: Door, mercy: float) -> None:
+    """End after the requests that are inside; those outside wait for the next process."""
+    signal.sigwait({signal.SIGTERM, signal.SIGINT})
+    tell("STOPPING=1")
+    door.shut()
+    if not door.emptied(mercy):
+        print(f"{door.inside} requests did not end within {mercy:g} s", flush=True)
+    atexit._run_exitfuncs()
+    os._exit(0)
+
+
+def arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("server", choices=["gunicorn", *sorted(servers.SERVERS)])
+    parser.add_argument("--workers", type=int, required=True, help="threads, or processes of gunicorn")
+    parser.add_argument("--request-seconds", type=int, required=True)
+    parser.add_argument("--mercy-seconds", type=int, required=True)
+    return parser.parse_args()
+
+
+def main() -> None:
+    told = arguments()
+    if told.server == "gunicorn":
+        from web2py_runtime.entry import application
+
+        servers.gunicorn(proxied(application), told.workers, told.request_seconds, told.mercy_seconds)
+        return
+    # Threads inherit this; only the one that waits for them takes these signals.
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM, signal.SIGINT})
+    door = inherited()[0]
+    servers.BEFORE_ALL.get(told.server, lambda: None)()
+    from web2py_runtime.entry import application
+
+    clock = Clock(application)
+    # Threads of the system, also where a server has green ones: they go on while the server waits.
+    start_new_thread(leave, (door, told.mercy_seconds))
+    start_new_thread(pulse, (clock, told.request_seconds))
+    tell("READY=1")
+    outer = proxied(clock) if told.server in servers.HTTP else clock
+    servers.SERVERS[told.server](outer, door, told.workers)
+
+
+if __name__ == "__main__":
+    main()
