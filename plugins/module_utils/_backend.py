@@ -8,9 +8,19 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import NamedTuple, TypedDict
 
-# What a front end can speak to a backend.
-FRONT_ENDS: dict[str, tuple[str, ...]] = {
-    "nginx": ("uwsgi", "http", "fastcgi", "scgi"),
+
+class FrontEnd(NamedTuple):
+    """A front end: what it can speak to a backend, its program, its user, and whether it counts by address."""
+
+    speaks: tuple[str, ...]
+    program: str
+    user: str
+    counts: bool
+
+
+FRONT_ENDS: dict[str, FrontEnd] = {
+    "nginx": FrontEnd(("uwsgi", "http", "fastcgi", "scgi"), "nginx", "www-data", True),
+    "apache": FrontEnd(("uwsgi", "http", "fastcgi", "scgi"), "apache2", "www-data", False),
 }
 
 
@@ -65,7 +75,7 @@ class Backend(TypedDict):
 
 def servers_of(front_end: str) -> list[str]:
     """The application servers that a front end can serve."""
-    return [name for name, server in APP_SERVERS.items() if set(server.offers) & set(FRONT_ENDS[front_end])]
+    return [name for name, server in APP_SERVERS.items() if set(server.offers) & set(FRONT_ENDS[front_end].speaks)]
 
 
 def pairs() -> Iterable[tuple[str, str]]:
@@ -76,7 +86,7 @@ def pairs() -> Iterable[tuple[str, str]]:
 def protocol(front_end: str, app_server: str) -> str:
     """The first protocol of the application server that the front end speaks; ValueError names the pairs that work."""
     for offered in APP_SERVERS[app_server].offers:
-        if offered in FRONT_ENDS[front_end]:
+        if offered in FRONT_ENDS[front_end].speaks:
             return offered
     raise ValueError(
         f"{front_end} cannot serve {app_server}; with {front_end} use one of {', '.join(servers_of(front_end))}"

@@ -14,6 +14,7 @@ DEBIAN: dict[str, tuple[str, ...]] = {
     "self_signed": ("python3-cryptography",),
     "uwsgi": ("uwsgi-core", "uwsgi-plugin-python3"),
     "nginx": ("nginx",),
+    "apache": ("apache2",),
 }
 
 

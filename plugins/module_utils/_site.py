@@ -14,7 +14,13 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ansible_collections.web2py.deploy.plugins.module_utils._backend import APP_SERVERS, DEAD, backend, protocol
+from ansible_collections.web2py.deploy.plugins.module_utils._backend import (
+    APP_SERVERS,
+    DEAD,
+    FRONT_ENDS,
+    backend,
+    protocol,
+)
 from ansible_collections.web2py.deploy.plugins.module_utils._packages import packages
 from ansible_collections.web2py.deploy.plugins.module_utils._policy import policy
 from ansible_collections.web2py.deploy.plugins.module_utils._spec import Problem, nearest, shown, validate
@@ -460,7 +466,7 @@ def _host_problems(choices: Mapping[str, Any], host: Mapping[str, Any]) -> list[
     front_end = choices["web2py_front_end"]
     for port in [80] + ([443] if choices["web2py_tls"]["provider"] != "none" else []):
         for row in host.get("listening", ()):
-            if row["port"] == port and row["program"] not in (front_end, "systemd"):
+            if row["port"] == port and row["program"] not in (FRONT_ENDS[front_end].program, "systemd"):
                 found.append(
                     Problem(
                         "web2py_front_end",
@@ -599,7 +605,10 @@ def resolve(choices: Mapping[str, Any], host: Mapping[str, Any]) -> dict[str, An
         },
         "front_end": {
             "name": choices["web2py_front_end"],
-            "user": "www-data",
+            "user": FRONT_ENDS[choices["web2py_front_end"]].user,
+            "unit": FRONT_ENDS[choices["web2py_front_end"]].program + ".service",
+            # Whether connections and login forms of one address are counted.
+            "counts": FRONT_ENDS[choices["web2py_front_end"]].counts,
             "trusted_proxies": list(choices["web2py_trusted_proxies"]),
         },
         "policy": policy(

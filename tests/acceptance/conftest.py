@@ -120,7 +120,7 @@ def unit(site: Site) -> str:
 @pytest.fixture(scope="module")
 def front_end(site: Site) -> str:
     """The unit of the front end."""
-    return f"{site['front_end']['name']}.service"
+    return str(site["front_end"]["unit"])
 
 
 @pytest.fixture

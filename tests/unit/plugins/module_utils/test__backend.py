@@ -29,4 +29,4 @@ def test_every_dead_server_names_a_living_one() -> None:
 
 def test_pairs_speak_one_language() -> None:
     for front_end, server in _backend.pairs():
-        assert _backend.protocol(front_end, server) in _backend.FRONT_ENDS[front_end]
+        assert _backend.protocol(front_end, server) in _backend.FRONT_ENDS[front_end].speaks
