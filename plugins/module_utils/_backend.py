@@ -20,7 +20,7 @@ class FrontEnd(NamedTuple):
 
 FRONT_ENDS: dict[str, FrontEnd] = {
     "nginx": FrontEnd(("uwsgi", "http", "fastcgi", "scgi"), "nginx", "www-data", True),
-    "apache": FrontEnd(("uwsgi", "http", "fastcgi", "scgi"), "apache2", "www-data", False),
+    "apache": FrontEnd(("mod_wsgi", "uwsgi", "http", "fastcgi", "scgi"), "apache2", "www-data", False),
 }
 
 
@@ -38,6 +38,7 @@ def _any(*requirements: str) -> Server:
 
 APP_SERVERS: dict[str, Server] = {
     "uwsgi": Server("uwsgi", ("uwsgi", "fastcgi", "scgi", "http")),
+    "mod_wsgi": Server("mod_wsgi", ("mod_wsgi",)),
     "rocket": Server("rocket", ("http",)),
     "fastcgi": Server("fastcgi", ("fastcgi",), ("flup-py3==1.0.3",)),
     "scgi": Server("scgi", ("scgi",), ("flup-py3==1.0.3",)),
@@ -66,11 +67,19 @@ DEAD: dict[str, str] = {
 
 
 class Backend(TypedDict):
-    """Where the front end finds the application: `path` is the socket of `address`."""
+    """Where the front end finds the application: `path` is the socket of `address`.
+
+    A server inside the front end has no address, but settings that the front end includes.
+    """
 
     protocol: str
     address: str
     path: str
+    include: str
+
+
+# Protocols that are none: the front end runs web2py itself.
+INSIDE = ("mod_wsgi",)
 
 
 def servers_of(front_end: str) -> list[str]:
@@ -94,6 +103,9 @@ def protocol(front_end: str, app_server: str) -> str:
 
 
 def backend(site: str, front_end: str, app_server: str) -> Backend:
-    """The backend of a site: a unix socket that systemd owns."""
+    """The backend of a site: a unix socket that systemd owns, or settings that the front end includes."""
+    spoken = protocol(front_end, app_server)
+    if spoken in INSIDE:
+        return {"protocol": spoken, "address": "", "path": "", "include": f"/etc/{site}/{spoken}.conf"}
     path = f"/run/{site}/app.sock"
-    return {"protocol": protocol(front_end, app_server), "address": f"unix:{path}", "path": path}
+    return {"protocol": spoken, "address": f"unix:{path}", "path": path, "include": ""}

@@ -86,7 +86,7 @@ def info(site: Mapping[str, Any]) -> dict[str, Any]:
         "url": site["url"],
         "release": release.get("id"),
         "versions": release.get("versions") or {},
-        "units": _unit_states([f"{site['name']}.service", f"{site['front_end']['name']}.service"]),
+        "units": _unit_states([f"{site['name']}.service", site["front_end"]["unit"]]),
         "page": page,
         "redirect": ask(site, "/", False) if secure else None,
         "admin": ask(site, "/admin", secure),

@@ -13,6 +13,7 @@ DEBIAN: dict[str, tuple[str, ...]] = {
     "git": ("git",),
     "self_signed": ("python3-cryptography",),
     "uwsgi": ("uwsgi-core", "uwsgi-plugin-python3"),
+    "mod_wsgi": ("libapache2-mod-wsgi-py3", "procps"),
     "nginx": ("nginx",),
     "apache": ("apache2",),
 }

@@ -12,6 +12,7 @@ def test_the_socket_carries_the_name_of_the_site() -> None:
         "protocol": "uwsgi",
         "address": "unix:/run/shop/app.sock",
         "path": "/run/shop/app.sock",
+        "include": "",
     }
 
 
@@ -30,3 +31,8 @@ def test_every_dead_server_names_a_living_one() -> None:
 def test_pairs_speak_one_language() -> None:
     for front_end, server in _backend.pairs():
         assert _backend.protocol(front_end, server) in _backend.FRONT_ENDS[front_end].speaks
+
+
+def test_a_server_inside_the_front_end_has_settings_and_no_address() -> None:
+    found = _backend.backend("shop", "apache", "mod_wsgi")
+    assert (found["address"], found["path"], found["include"]) == ("", "", "/etc/shop/mod_wsgi.conf")
