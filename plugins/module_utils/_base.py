@@ -67,9 +67,10 @@ def place_of(site: Mapping[str, Any]) -> Place | None:
 
 
 def prepare(place: Place) -> bool:
-    """Make the folders of code; True when something changed."""
-    os.makedirs(os.path.dirname(place.root), exist_ok=True)
-    changed = [folder(path, place.owner, FOLDER_MODE) for path in (place.root, place.parts, place.releases)]
+    """Make the folders in the site's folder of code; True when something changed."""
+    if not os.path.isdir(place.root):
+        raise Problem(f"{place.root} does not exist. The role web2py makes it; run that first.")
+    changed = [folder(path, place.owner, FOLDER_MODE) for path in (place.parts, place.releases)]
     return any(changed)
 
 

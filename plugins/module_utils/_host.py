@@ -12,6 +12,8 @@ import platform
 import re
 from typing import Any
 
+from ansible_collections.web2py.deploy.plugins.module_utils._folders import taken
+
 
 def os_release(text: str) -> tuple[str, str]:
     """(distribution, major version) of the text of /etc/os-release, e.g. ("debian", "12")."""
@@ -22,6 +24,11 @@ def os_release(text: str) -> tuple[str, str]:
 def installed_packages(text: str) -> list[str]:
     """Names of the installed packages in the text of dpkg's status file."""
     return sorted(re.findall(r"^Package: (\S+)\nStatus: install ok installed$", text, re.MULTILINE))
+
+
+def groups(text: str) -> list[str]:
+    """Names of the groups in the text of /etc/group."""
+    return sorted(line.split(":")[0] for line in text.splitlines() if ":" in line)
 
 
 def users(text: str) -> dict[str, str]:
@@ -77,8 +84,8 @@ def _manifests() -> list[dict[str, Any]]:
     return found
 
 
-def host() -> dict[str, Any]:
-    """What the preflight and the sizing rules need to know of this host."""
+def host(site: str = "", root: str = "") -> dict[str, Any]:
+    """What the preflight and the sizing rules need to know of this host, for a site of that name below that folder."""
     distribution, version = os_release(_read("/etc/os-release"))
     ports: dict[str, int] = {}
     for table in ("/proc/net/tcp", "/proc/net/tcp6"):
@@ -95,6 +102,8 @@ def host() -> dict[str, Any]:
         "memory_mb": memory_mb(_read("/proc/meminfo")),
         "packages": installed_packages(_read("/var/lib/dpkg/status")),
         "users": users(_read("/etc/passwd")),
+        "groups": groups(_read("/etc/group")),
+        "folders": taken(site, root) if site else {},
         "listening": [{"port": port, "program": program} for port, program in programs],
         "sites": _manifests(),
         "units": sorted(os.path.basename(path) for path in glob.glob("/usr/lib/systemd/system/*.service")),

@@ -15,6 +15,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ansible_collections.web2py.deploy.plugins.module_utils._backend import backend, protocol
+from ansible_collections.web2py.deploy.plugins.module_utils._folders import fits, folders, remedy, words
 from ansible_collections.web2py.deploy.plugins.module_utils._packages import packages
 from ansible_collections.web2py.deploy.plugins.module_utils._policy import policy
 from ansible_collections.web2py.deploy.plugins.module_utils._spec import Problem, nearest, shown, validate
@@ -148,19 +149,13 @@ def _site_problems(choices: Mapping[str, Any]) -> list[Problem]:
                     "Use some of " + ", ".join(_METHODS),
                 )
             )
-    if not choices["web2py_root"].startswith("/") or choices["web2py_root"].rstrip("/") in (
-        "",
-        "/etc",
-        "/var",
-        "/usr",
-        "/run",
-    ):
+    if not fits(choices["web2py_root"]):
         found.append(
             Problem(
                 "web2py_root",
                 shown(choices["web2py_root"]),
                 "is not a folder for sites",
-                "Give an absolute path like /srv",
+                "Give an absolute path outside of the system's folders, like /srv, in letters, digits, '.', '_', '-'",
             )
         )
     try:
@@ -443,6 +438,15 @@ def _host_problems(choices: Mapping[str, Any], host: Mapping[str, Any]) -> list[
                 "Choose another name",
             )
         )
+    if home is None and name in host.get("groups", ()):
+        found.append(
+            Problem("web2py_site", shown(name), "a group of that name exists on the host", "Choose another name")
+        )
+    own = folders(name, choices["web2py_root"]).values() if fits(choices["web2py_root"]) else ()
+    for path, owner in host.get("folders", {}).items():
+        if path not in own or owner != name:
+            way_out = remedy(path, name) if path in own else "Choose another name or another web2py_root"
+            found.append(Problem("web2py_site", shown(name), words(path, owner), way_out))
     if f"{name}.service" in host.get("units", ()):
         found.append(
             Problem("web2py_site", shown(name), "the distribution has a service of that name", "Choose another name")
@@ -513,9 +517,9 @@ def _shared_problems(
 def resolve(choices: Mapping[str, Any], host: Mapping[str, Any]) -> dict[str, Any]:
     """The site that every role reads, from checked choices (see `examine`). It holds no secret."""
     name = choices["web2py_site"]
-    root = f"{choices['web2py_root'].rstrip('/')}/{name}"
-    settings = f"/etc/{name}"
-    current = f"{root}/current"
+    paths = folders(name, choices["web2py_root"])
+    settings = paths["settings"]
+    current = f"{paths['root']}/current"
     secure = choices["web2py_tls"]["provider"] != "none"
     source = web2py_source(choices)
     applications = [_application(row, f"{current}/web2py/applications") for row in choices["web2py_applications"]]
@@ -544,14 +548,11 @@ def resolve(choices: Mapping[str, Any], host: Mapping[str, Any]) -> dict[str, An
         "ports": {"http": 80, "https": 443 if secure else None},
         "user": name,
         "paths": {
-            "root": root,
+            **paths,
             "current": current,
             "code": f"{current}/web2py",
             "environment": f"{current}/environment",
             "runtime": f"{current}/runtime",
-            "state": f"/var/lib/{name}",
-            "settings": settings,
-            "sockets": f"/run/{name}",
         },
         "source": source,
         "requirements": sorted(requirements),

@@ -71,6 +71,8 @@ BAD = [
     ({"web2py_aliases": [["x"]]}, "web2py_aliases[0]", "text"),
     ({"web2py_root": "srv"}, "web2py_root", "absolute"),
     ({"web2py_root": "/etc"}, "web2py_root", "folder for sites"),
+    ({"web2py_root": "/var/lib"}, "web2py_root", "folder for sites"),
+    ({"web2py_root": "/srv/a b"}, "web2py_root", "letters, digits"),
     ({"web2py_source": "v3.3.3"}, "web2py_source", "mapping"),
     ({"web2py_source": {"type": "svn"}}, "web2py_source.type", "pypi, git, archive, directory"),
     ({"web2py_source": {"version": "v3.3.3"}}, "web2py_source.type", "missing"),
@@ -182,6 +184,19 @@ def test_no_message_shows_a_secret(given: dict[str, Any]) -> None:
         ({"python": "3.8.1"}, {}, "3.9"),
         ({"users": {"web2py": "/home/web2py"}}, {}, "/home/web2py"),
         ({"units": ["shop.service"]}, {"web2py_site": "shop"}, "service of that name"),
+        ({"groups": ["disk"]}, {"web2py_site": "disk"}, "group of that name"),
+        (
+            {"folders": {"/etc/cloud": ""}},
+            {"web2py_site": "cloud"},
+            "/etc/cloud is on the host and belongs to something",
+        ),
+        ({"folders": {"/srv/shop": "old"}}, {"web2py_site": "shop"}, "/srv/shop belongs to the site old"),
+        (
+            {"folders": {"/srv/b": "shop"}},
+            {"web2py_site": "shop", "web2py_root": "/srv/b"},
+            "/srv/b belongs to the site",
+        ),
+        ({"folders": {"/etc/systemd/system/shop.service": ""}}, {"web2py_site": "shop"}, "Choose another name"),
         ({"listening": [{"port": 80, "program": "apache2"}]}, {}, "port 80 is held by apache2"),
         ({"listening": [{"port": 443, "program": "haproxy"}]}, {}, "port 443 is held by haproxy"),
         ({"sites": [{"site": "old", "names": ["www.example.org"], "ports": []}]}, {}, "the site old"),
@@ -213,6 +228,8 @@ def test_two_sites_on_one_machine_do_not_share(other: dict[str, Any], given: dic
 def test_its_own_earlier_run_is_no_obstacle() -> None:
     host = {
         "users": {"web2py": "/var/lib/web2py"},
+        "groups": ["web2py"],
+        "folders": {"/srv/web2py": "web2py", "/etc/web2py": "web2py", "/var/lib/web2py": "web2py"},
         "listening": [{"port": 80, "program": "nginx"}, {"port": 443, "program": "nginx"}],
         "sites": [{"site": "web2py", "names": ["www.example.org"], "ports": [8002]}],
     }
