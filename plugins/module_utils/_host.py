@@ -12,8 +12,6 @@ import platform
 import re
 from typing import Any
 
-from ansible_collections.web2py.deploy.plugins.module_utils._folders import taken
-
 
 def os_release(text: str) -> tuple[str, str]:
     """(distribution, major version) of the text of /etc/os-release, e.g. ("debian", "12")."""
@@ -84,8 +82,8 @@ def _manifests() -> list[dict[str, Any]]:
     return found
 
 
-def host(site: str = "", root: str = "") -> dict[str, Any]:
-    """What the preflight and the sizing rules need to know of this host, for a site of that name below that folder."""
+def host() -> dict[str, Any]:
+    """What the preflight and the sizing rules need to know of this host."""
     distribution, version = os_release(_read("/etc/os-release"))
     ports: dict[str, int] = {}
     for table in ("/proc/net/tcp", "/proc/net/tcp6"):
@@ -103,7 +101,6 @@ def host(site: str = "", root: str = "") -> dict[str, Any]:
         "packages": installed_packages(_read("/var/lib/dpkg/status")),
         "users": users(_read("/etc/passwd")),
         "groups": groups(_read("/etc/group")),
-        "folders": taken(site, root) if site else {},
         "listening": [{"port": port, "program": program} for port, program in programs],
         "sites": _manifests(),
         "units": sorted(os.path.basename(path) for path in glob.glob("/usr/lib/systemd/system/*.service")),

@@ -15,6 +15,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ansible_collections.web2py.deploy.plugins.module_utils._backend import backend, protocol
+from ansible_collections.web2py.deploy.plugins.module_utils._credentials import held
 from ansible_collections.web2py.deploy.plugins.module_utils._folders import fits, folders, remedy, words
 from ansible_collections.web2py.deploy.plugins.module_utils._packages import packages
 from ansible_collections.web2py.deploy.plugins.module_utils._policy import policy
@@ -27,7 +28,8 @@ PREFIX = "web2py_"
 NOT_CHOICES = frozenset(
     """
     web2py_resolved web2py_host web2py_purge
-    web2py_install web2py_install_host web2py_install_admin_password web2py_install_remove_state
+    web2py_install web2py_install_host web2py_install_admin_password web2py_install_credentials
+    web2py_install_remove_state
     """.split()
 )
 SUPPORTED = {("debian", "12"), ("debian", "13")}
@@ -42,6 +44,7 @@ WEB2PY_VERSION = {"git": "v3.3.3", "pypi": "2.26.1"}
 WEB2PY_URL = "https://github.com/web2py/web2py.git"
 _LABEL = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
 _DOMAIN = re.compile(rf"{_LABEL}(\.{_LABEL})*")
+_PLACE = re.compile(rf"({_DOMAIN.pattern})(:[0-9]+)?")
 _NEEDED = {
     "git": ("url", "version"),
     "archive": ("sha256",),
@@ -134,6 +137,15 @@ def _site_problems(choices: Mapping[str, Any]) -> list[Problem]:
                         "Give addresses or networks like 192.0.2.7 or 192.0.2.0/24",
                     )
                 )
+    for place, pair in (choices.get("web2py_credentials") or {}).items():
+        if not _PLACE.fullmatch(str(place)):
+            found.append(
+                Problem("web2py_credentials", "", "a key is not a host", "Give git.example.org or git.example.org:8443")
+            )
+        elif not isinstance(pair, str) or not re.fullmatch(r"[!-~]+", pair):
+            found.append(
+                Problem(f"web2py_credentials.{place}", "(not shown)", "is not user:password or a token", "Give text")
+            )
     for variable, low, high in _BOUNDS:
         if not low <= choices[variable] <= high:
             found.append(
@@ -235,7 +247,21 @@ def _one_source(variable: str, source: Mapping[str, Any]) -> list[Problem]:
         found.append(Problem(variable, shown(dict(source)), "begins with a hyphen", "Give a plain version and URL"))
     if kind == "archive" and str(source.get("url") or "https://").startswith("http://"):
         found.append(Problem(f"{variable}.url", shown(source["url"]), "is not encrypted", "Use https"))
-    return found
+    return found + _secrets_in(f"{variable}.url", [str(source.get("url") or "")])
+
+
+def _secrets_in(variable: str, addresses: Sequence[str]) -> list[Problem]:
+    """Addresses are shown, logged and kept; what opens them has a place of its own."""
+    return [
+        Problem(
+            variable,
+            shown(address),
+            "carries a user name or password",
+            "Keep user:password by its host in web2py_credentials, from a vault",
+        )
+        for address in addresses
+        if held(address)
+    ]
 
 
 def web2py_source(choices: Mapping[str, Any]) -> dict[str, Any]:
@@ -293,6 +319,7 @@ def _application_problems(choices: Mapping[str, Any]) -> list[Problem]:
         if names.count(name) > 1:
             found.append(Problem(variable, shown(name), "is listed more than once", "Keep one"))
         found += _one_source(variable + ".source", application["source"])
+        found += _secrets_in(variable + ".requirements", application.get("requirements") or [])
         if application["source"]["type"] == "bundled" and choices["web2py_source"]["type"] == "pypi":
             found.append(
                 Problem(

@@ -45,7 +45,7 @@ def pinned(label: str, source: Source, local: Local, commits: MutableMapping[str
     kind = source["type"]
     if kind == "git":
         url, version = source["url"], source["version"]
-        key = digest(url, version)
+        key = digest(masked(url), version)
         commit = commits.get(key)
         if commit is None:
             commit, fixed = git_commit(url, version)

@@ -103,6 +103,7 @@ host:
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ansible_collections.web2py.deploy.plugins.module_utils._folders import taken
 from ansible_collections.web2py.deploy.plugins.module_utils._host import host
 
 
@@ -111,7 +112,8 @@ def main() -> None:
         argument_spec={"site": {"type": "str"}, "root": {"type": "str"}},
         supports_check_mode=True,
     )
-    module.exit_json(changed=False, host=host(module.params["site"] or "", module.params["root"] or ""))
+    site, root = module.params["site"], module.params["root"] or ""
+    module.exit_json(changed=False, host={**host(), "folders": taken(site, root) if site else {}})
 
 
 if __name__ == "__main__":

@@ -43,12 +43,13 @@ print(json.dumps(found))
 
 
 def secrets(variables: dict[str, Any]) -> list[str]:
-    """Every secret word of the inventory: passwords, and the values in private files."""
+    """Every secret word of the inventory: passwords, tokens, and the values in private files."""
     words = [
         value
         for name, value in variables.items()
         if re.search("_(password|secret|key)$", name) and isinstance(value, str)
     ]
+    words += [pair.rpartition(":")[2] for pair in (variables.get("web2py_credentials") or {}).values()]
     for application in variables.get("web2py_applications", []):
         for content in (application.get("private_files") or {}).values():
             words += [line.partition("=")[2].strip() for line in content.splitlines() if "=" in line]

@@ -41,11 +41,6 @@ def test_groups() -> None:
     assert groups("root:x:0:\ndisk:x:6:\nodd\n") == ["disk", "root"]
 
 
-def test_what_a_site_would_take_is_asked_by_its_name() -> None:
-    assert host()["folders"] == {}
-    assert host("systemd", "/srv")["folders"]["/etc/systemd"] == ""
-
-
 def test_only_listening_sockets_count() -> None:
     head = "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n"
     row = "   0: 0100007F:1F42 00000000:0000 {} 00000000:00000000 00:00000000 00000000     0        0 {} 1\n"

@@ -140,6 +140,16 @@ BAD = [
     ({"web2py_request_timeout_seconds": -1}, "web2py_request_timeout_seconds", "bounds"),
     ({"web2py_keep_releases": 0}, "web2py_keep_releases", "bounds"),
     ({"web2py_log_level": "debug"}, "web2py_log_level", "DEBUG"),
+    ({"web2py_source": {"type": "git", "url": "https://T0KEN@x/w.git"}}, "web2py_source.url", "web2py_credentials"),
+    (
+        application(source={**GIT, "url": "https://me:T0KEN@x/y"}),
+        "web2py_applications (shop).source.url",
+        "by its host",
+    ),
+    (application(requirements=["a @ https://T0KEN@x/a"]), "web2py_applications (shop).requirements", "user name"),
+    ({"web2py_credentials": {"https://x": "T0KEN"}}, "web2py_credentials", "git.example.org"),
+    ({"web2py_credentials": {"x": ["T0KEN"]}}, "web2py_credentials.x", "(not shown)"),
+    ({"web2py_credentials": "T0KEN"}, "web2py_credentials", "(not shown)"),
 ]
 
 
@@ -168,6 +178,11 @@ def test_all_problems_are_reported_at_once() -> None:
         {"web2py_admin": "tunnel", "web2py_admin_password": ["hunter2"]},
         application(private_files="hunter2"),
         application(private_files={"a.ini": ["hunter2"]}),
+        application(source={"type": "archive", "url": "https://me:hunter2@x/y", "version": "-x", "sha256": "abc"}),
+        application(source={"type": "pypi", "url": "http://hunter2@x/y"}),
+        application(requirements=["git+https://hunter2@x/y", "a @ https://me:hunter2@x/a.whl"]),
+        {"web2py_credentials": {"x": "hunter2 "}},
+        {"web2py_credentials": {"hunter2@x": "y"}},
     ],
 )
 def test_no_message_shows_a_secret(given: dict[str, Any]) -> None:
@@ -296,6 +311,11 @@ def test_the_resolved_site_holds_no_secret() -> None:
     site = resolved({**ADMIN, **application(private_files={"appconfig.ini": "password = hunter2"})})
     assert "correct horse" not in str(site) and "hunter2" not in str(site)
     assert site["applications"][0]["private_files"] == ["appconfig.ini"]
+
+
+def test_no_address_of_the_resolved_site_carries_what_opens_it() -> None:
+    given = {"web2py_credentials": {"git.example.org": "me:hunter2"}, **application(requirements=["git+ssh://git@x/y"])}
+    assert "hunter2" not in str(resolved(given))
 
 
 def test_requirements_of_all_applications_are_joined() -> None:
