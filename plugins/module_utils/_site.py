@@ -181,7 +181,7 @@ def _site_problems(choices: Mapping[str, Any]) -> list[Problem]:
 
 _METHODS = ("GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS")
 _BOUNDS = (
-    ("web2py_keep_releases", 1, 100),
+    ("web2py_keep_releases", 2, 100),
     ("web2py_body_limit_mb", 1, 10240),
     ("web2py_request_timeout_seconds", 1, 3600),
     ("web2py_connections_per_address", 1, 10000),

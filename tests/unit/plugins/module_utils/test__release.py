@@ -109,6 +109,22 @@ def test_prune_keeps_the_last_that_served_and_the_next_base(place: Place) -> Non
 
 
 @pytest.mark.usefixtures("parts")
+def test_release_in_which_a_process_works_stays_with_its_parts(place: Place) -> None:
+    """The server goes on with the old release until its role reloads it, which a killed run never does."""
+    old, two = serve(place), serve(place, "app-shop-2")
+    with subprocess.Popen(["sleep", "60"], cwd=Path(place.releases, old, "web2py")) as server:
+        assert _release.in_use(place) == {old}
+        assert not _release.prune(place, 1, BASE["parts"])  # type: ignore[arg-type]
+        _release.discard(place, old)
+        assert names(place.releases) == sorted([old, two])
+        assert "app-shop-1" in names(place.parts)
+        server.kill()
+    assert _release.in_use(place) == set()
+    assert _release.prune(place, 1, BASE["parts"])  # type: ignore[arg-type]
+    assert (names(place.releases), "app-shop-1" in names(place.parts)) == ([two], False)
+
+
+@pytest.mark.usefixtures("parts")
 def test_release_that_served_is_not_discarded(place: Place) -> None:
     one = serve(place)
     new = plan(part="app-shop-2")

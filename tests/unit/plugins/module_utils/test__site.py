@@ -139,6 +139,7 @@ BAD = [
     ({"web2py_body_limit_mb": "ten"}, "web2py_body_limit_mb", "whole number"),
     ({"web2py_request_timeout_seconds": -1}, "web2py_request_timeout_seconds", "bounds"),
     ({"web2py_keep_releases": 0}, "web2py_keep_releases", "bounds"),
+    ({"web2py_keep_releases": 1}, "web2py_keep_releases", "from 2 to 100"),
     ({"web2py_log_level": "debug"}, "web2py_log_level", "DEBUG"),
     ({"web2py_source": {"type": "git", "url": "https://T0KEN@x/w.git"}}, "web2py_source.url", "web2py_credentials"),
     (

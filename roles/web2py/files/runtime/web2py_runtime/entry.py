@@ -36,7 +36,7 @@ def load() -> Any:
     release = release_folder()
     settings: dict[str, Any] = json.loads((release / "runtime.json").read_text(encoding="utf-8"))
     root = str(release / "web2py")
-    os.chdir(root)
+    os.chdir(root)  # also how a deployment sees which releases are in use
     os.environ["web2py_path"] = root
     sys.dont_write_bytecode = True  # code is not writable for the service
     # Links are resolved now, so that a switch of `current` never mixes two releases in one process.
