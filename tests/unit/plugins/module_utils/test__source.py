@@ -86,4 +86,4 @@ def test_content_must_be_transferred_first(tmp_path: Path) -> None:
 @pytest.mark.parametrize("kind", ["directory", "archive"])
 def test_the_desk_of_an_administrator_is_not_noted(kind: str) -> None:
     source = {"type": kind, "path": "/home/me/shop", "sha256": "ab"}
-    assert pinned("shop", source, {"shop": {"digest": "abc"}}, {}).shown.startswith(f"{kind} shop (")
+    assert _source.pinned("shop", source, {"shop": {"digest": "abc"}}, {}).shown.startswith(f"{kind} shop (")
