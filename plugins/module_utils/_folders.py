@@ -136,7 +136,7 @@ def words(path: str, owner: str) -> str:
 
 def remedy(path: str, name: str) -> str:
     """What an administrator can do about a folder that is not the site's."""
-    return f"Choose another name; if the folder is meant for this site, write {name} into {path}/{MARK}"
+    return f"Choose another name; only where you made the folder for this site, write {name} into {path}/{MARK}"
 
 
 def _prefix(name: str) -> str:
