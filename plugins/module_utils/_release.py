@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-import glob
+import fcntl
 import json
 import os
 import time
@@ -170,16 +170,16 @@ def _record(place: Place) -> str:
 
 
 def in_use(place: Place) -> set[str]:
-    """The releases in which a process works: a server stays with the one it was started in until it is reloaded."""
+    """The releases that a server still runs: its processes hold a lock (web2py_runtime/lease.py)."""
     found = set()
-    inside = os.path.join(os.path.realpath(place.releases), "")
-    for entry in glob.iglob("/proc/[0-9]*/cwd"):
+    for name in os.listdir(place.releases):
         try:
-            path = os.readlink(entry)
-        except OSError:
+            with open(os.path.join(place.releases, name, "runtime.json"), encoding="utf-8") as file:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            found.add(name)
+        except (FileNotFoundError, NotADirectoryError):
             continue
-        if path.startswith(inside):
-            found.add(path[len(inside) :].split("/")[0])
     return found
 
 

@@ -154,6 +154,11 @@ def test_the_backend_is_for_the_front_end_alone(site: Site, machine: Machine) ->
     assert machine.lines("find /tmp /var/tmp -type s -not -path '*/systemd-private-*'") == []
 
 
+def test_the_release_that_runs_is_held(site: Site, machine: Machine) -> None:
+    """The server holds its release, so that no deployment removes the code under it."""
+    assert machine.try_to(f"flock --nonblock {site['paths']['current']}/runtime.json true").rc == 1
+
+
 def exposure(unit: str, machine: Machine) -> float:
     text = machine.try_to(f"SYSTEMD_COLORS=0 systemd-analyze security --no-pager {unit}").stdout
     found = re.search(r"Overall exposure level for \S+: ([0-9.]+)", text)
