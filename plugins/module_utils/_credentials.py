@@ -24,6 +24,11 @@ def held(text: str) -> bool:
     return bool(_HELD.search(text))
 
 
+def bare(text: str) -> str:
+    """The text without what opens its addresses; the user of ssh stays."""
+    return re.sub(r"(://[^/\s:@]*):[^/\s]*@", r"\1@", re.sub(r"(https?://)[^/\s]*@", r"\1", text))
+
+
 def joined(site: Mapping[str, Any], credentials: Mapping[str, str]) -> dict[str, Any]:
     """The site with `user:password` in its encrypted addresses, by `host` or `host:port`."""
 

@@ -15,7 +15,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ansible_collections.web2py.deploy.plugins.module_utils._backend import backend, protocol
-from ansible_collections.web2py.deploy.plugins.module_utils._credentials import held
+from ansible_collections.web2py.deploy.plugins.module_utils._credentials import bare, held
 from ansible_collections.web2py.deploy.plugins.module_utils._folders import fits, folders, remedy, words
 from ansible_collections.web2py.deploy.plugins.module_utils._packages import packages
 from ansible_collections.web2py.deploy.plugins.module_utils._policy import policy
@@ -581,8 +581,8 @@ def resolve(choices: Mapping[str, Any], host: Mapping[str, Any]) -> dict[str, An
             "environment": f"{current}/environment",
             "runtime": f"{current}/runtime",
         },
-        "source": source,
-        "requirements": sorted(requirements),
+        "source": _bare(source),
+        "requirements": sorted(map(bare, requirements)),
         "packages": packages(words),
         "keep_releases": choices["web2py_keep_releases"],
         "routes": {
@@ -638,10 +638,15 @@ def _admin_ports(choices: Mapping[str, Any]) -> list[int]:
     return {"disabled": [], "https": [443], "tunnel": [choices["web2py_admin_tunnel_port"]]}[choices["web2py_admin"]]
 
 
+def _bare(source: Mapping[str, Any]) -> dict[str, Any]:
+    """Given keys only. Who just looks at a site resolves choices that a build would refuse: they show nothing either."""
+    return {key: bare(value) if key == "url" else value for key, value in source.items() if value is not None}
+
+
 def _application(row: Mapping[str, Any], folder: str) -> dict[str, Any]:
     return {
         "name": row["name"],
-        "source": {key: value for key, value in row["source"].items() if value is not None},
+        "source": _bare(row["source"]),
         "compile": bool(row.get("compile")),
         "compress": row.get("compress") is not False,
         "check_path": row.get("check_path") or f"/{row['name']}/default/index",

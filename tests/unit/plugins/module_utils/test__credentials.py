@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.web2py.deploy.plugins.module_utils._credentials import held, joined
+from ansible_collections.web2py.deploy.plugins.module_utils._credentials import bare, held, joined
 from ansible_collections.web2py.deploy.plugins.module_utils._fetch import split_credentials
 
 
@@ -27,6 +27,8 @@ from ansible_collections.web2py.deploy.plugins.module_utils._fetch import split_
 )
 def test_an_address_that_carries_a_secret_is_told(text: str, answer: bool) -> None:
     assert held(text) is answer
+    assert not held(bare(text))
+    assert (bare(text) == text) is not answer
 
 
 def site(url: str, *requirements: str) -> dict[str, Any]:

@@ -319,6 +319,16 @@ def test_no_address_of_the_resolved_site_carries_what_opens_it() -> None:
     assert "hunter2" not in str(resolved(given))
 
 
+def test_resolving_refused_addresses_shows_nothing_either() -> None:
+    source = {**GIT, "url": "https://me:hunter2@git.example.org/shop.git"}
+    given = {**application(source=source, requirements=["a @ git+https://hunter2@x/a"]), "web2py_source": source}
+    choices, found = examine(OPTIONS, {"web2py_domain": "www.example.org", **given}, HOST)
+    site = resolve(choices, HOST)
+    assert found and "hunter2" not in str(site)
+    assert (site["source"], site["applications"][0]["source"]) == (GIT, GIT)
+    assert "a @ git+https://x/a" in site["requirements"]
+
+
 def test_requirements_of_all_applications_are_joined() -> None:
     site = resolved(
         {**application(requirements=["requests==2.32.0"]), "web2py_source": {"type": "pypi"}},
