@@ -639,7 +639,7 @@ def _admin_ports(choices: Mapping[str, Any]) -> list[int]:
 
 
 def _bare(source: Mapping[str, Any]) -> dict[str, Any]:
-    """Given keys only. Who just looks at a site resolves choices that a build would refuse: they show nothing either."""
+    """Given keys only. Looking at a site resolves what a build refuses: that shows nothing either."""
     return {key: bare(value) if key == "url" else value for key, value in source.items() if value is not None}
 
 
