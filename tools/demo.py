@@ -150,7 +150,7 @@ def up(demo: Demo, log: Path | None = None) -> str:
     numbers = converge(demo, log=log)
     site = json.loads(host.run(f"cat /etc/{SITE}/site.json"))
     ca_file = demo.folder / "ca.pem"
-    ca_file.write_text(host.run(f"cat {site['tls']['ca']}"))
+    ca_file.write_text(host.run(f"cat /etc/{SITE}/tls/ca.pem"))
     facts = {
         "url": f"https://{demo.domain}/",
         "domain": demo.domain,
@@ -170,9 +170,9 @@ def summary(demo: Demo, host: Host, site: dict[str, Any], ca_file: Path, changed
     if page.status != 200:
         raise Problem(f"{url} answers {page.status}. Look at: {host.ssh_command} journalctl -u {SITE} -n 50")
     plain = ask(host.ip, demo.domain)
-    release = json.loads(host.run(f"cat {site['paths']['current']}/release.json"))
+    release = json.loads(host.run(f"cat /srv/{SITE}/current/release.json"))
     versions = [f"{name} {version.partition('-')[0]}" for name, version in sorted(release["versions"].items())]
-    packages = f"{site['front_end']['name']} {site['server']['name']}-core"
+    packages = f"{site['front_end']} {site['server']}-core"
     versions += host.run(f"dpkg-query -W -f '${{Package}} ${{Version}}\\n' {packages}").splitlines()
     system = host.run(". /etc/os-release; echo $PRETTY_NAME").strip()
     listening = host.run("ss -Hltn 'not src 127.0.0.0/8 and not src [::1]'")
@@ -187,7 +187,7 @@ def summary(demo: Demo, host: Host, site: dict[str, Any], ca_file: Path, changed
             "",
             f"  Runs    {', '.join(versions)}; {system}",
             f"  Open    ports {', '.join(map(str, ports))}; 22 is ssh",
-            f"  Closed  /admin answers {admin}: web2py_admin is {site['admin']['mode']}",
+            f"  Closed  /admin answers {admin}: web2py_admin is {site['admin']}",
             f"          /starter/appadmin answers {appadmin}: the database pages go with admin",
             f"          http answers {plain.status}, go to {plain.location}: nothing is served in clear",
             f"          any other host name: {status(host.ip, host.ip)}",

@@ -21,7 +21,7 @@ class ActionModule(ActionBase):
         super().run(tmp, task_vars)
         contents = {}
         for application in self._task.args.get("site", {}).get("applications", []):
-            path = local_path(application["source"], self._loader.get_basedir())
+            path = local_path(application["source"])
             if path:
                 contents[application["name"]] = path
         return run_module(self, contents, task_vars or {})

@@ -15,6 +15,7 @@ from ansible.plugins.action import ActionBase
 from ansible_collections.web2py.deploy.plugins.module_utils._site import PREFIX, claims, examine, resolve
 from ansible_collections.web2py.deploy.plugins.module_utils._spec import Problem, validate
 from ansible_collections.web2py.deploy.plugins.plugin_utils._certificate import problems as certificate_problems
+from ansible_collections.web2py.deploy.plugins.plugin_utils._controller import located
 
 SPECIFICATION = Path(__file__).resolve().parents[2] / "roles/site/meta/argument_specs.yml"
 GROUP = "web2py_web"
@@ -37,7 +38,9 @@ class ActionModule(ActionBase):
         given, unreadable = self._choices(task_vars)
         others = self._others(table, task_vars)
         choices, problems = examine(table, given, host, others)
-        problems = unreadable + problems + self._certificate(choices, claims(choices)["names"] if not problems else [])
+        names = claims(choices)["names"] if not problems else []
+        choices, missing = located(choices, task_vars.get("inventory_dir"))
+        problems = unreadable + problems + missing + self._certificate(choices, names)
         if problems:
             lines = [f"  {number}. {problem}" for number, problem in enumerate(problems, 1)]
             count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
@@ -75,7 +78,7 @@ class ActionModule(ActionBase):
         for name, path in zip(("certificate", "key"), paths):
             try:
                 # A file of a vault is decrypted.
-                readable = self._loader.get_real_file(str(Path(path).expanduser().resolve()))
+                readable = self._loader.get_real_file(path)
                 texts.append(Path(readable).read_text(encoding="utf-8", errors="replace"))
             except (AnsibleError, OSError):
                 problems.append(

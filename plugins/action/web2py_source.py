@@ -20,7 +20,7 @@ class ActionModule(ActionBase):
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         super().run(tmp, task_vars)
         contents = {"runtime": RUNTIME}
-        path = local_path(self._task.args.get("site", {}).get("source", {"type": ""}), self._loader.get_basedir())
+        path = local_path(self._task.args.get("site", {}).get("source", {"type": ""}))
         if path:
             contents["web2py"] = path
         return run_module(self, contents, task_vars or {})

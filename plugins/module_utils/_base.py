@@ -15,7 +15,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Callable, NamedTuple
 
 from ansible_collections.web2py.deploy.plugins.module_utils._archive import unpack
-from ansible_collections.web2py.deploy.plugins.module_utils._run import Problem, run
+from ansible_collections.web2py.deploy.plugins.module_utils._run import Problem, masked, run
 from ansible_collections.web2py.deploy.plugins.module_utils._source import Found, Local, Missing, Source, fill
 from ansible_collections.web2py.deploy.plugins.module_utils._tree import (
     FOLDER_MODE,
@@ -67,9 +67,10 @@ def place_of(site: Mapping[str, Any]) -> Place | None:
 
 
 def prepare(place: Place) -> bool:
-    """Make the folders of code; True when something changed."""
-    os.makedirs(os.path.dirname(place.root), exist_ok=True)
-    changed = [folder(path, place.owner, FOLDER_MODE) for path in (place.root, place.parts, place.releases)]
+    """Make the folders in the site's folder of code; True when something changed."""
+    if not os.path.isdir(place.root):
+        raise Problem(f"{place.root} does not exist. The role web2py makes it; run that first.")
+    changed = [folder(path, place.owner, FOLDER_MODE) for path in (place.parts, place.releases)]
     return any(changed)
 
 
@@ -91,14 +92,16 @@ def byte_compile(python: str, tree: str, target: str, inside: Sequence[str]) -> 
 
 def environment_name(python: str, requirements: Sequence[str]) -> str:
     """The name of the environment part."""
-    return "environment-" + digest(_FORMAT, python, sorted(requirements))
+    return "environment-" + digest(_FORMAT, python, sorted(map(masked, requirements)))
 
 
 def stage_environment(place: Place, name: str, requirements: Sequence[str]) -> None:
     """Make a Python environment with the requirements."""
     for requirement in requirements:
         if requirement.startswith("-") or "\n" in requirement:
-            raise Problem(f"{requirement!r} is not a requirement. Give a name with a version, like 'requests==2.32.5'.")
+            raise Problem(
+                f"{masked(requirement)!r} is not a requirement. Give a name with a version, like 'requests==2.32.5'."
+            )
     target = place.part(name)
     with staged(target) as tree:
         run(
@@ -115,7 +118,7 @@ def stage_environment(place: Place, name: str, requirements: Sequence[str]) -> N
                 file.write("".join(f"{requirement}\n" for requirement in requirements))
             run(
                 [python, "-m", "pip", "install", "-q", "--no-compile", "-r", wanted],
-                "pip: installing " + ", ".join(re.split(r"\s*@", requirement)[0] for requirement in requirements),
+                "pip: installing " + ", ".join(map(masked, requirements)),
                 "Check names and versions, and pip's way out (pip.conf, proxy)."
                 " No compiler is installed for you: choose packages with wheels, or install what they need.",
                 timeout=1800,

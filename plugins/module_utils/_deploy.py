@@ -196,7 +196,7 @@ def deploy(site: Site, private: _private.Files, local: Local, check_mode: bool) 
     written: dict[str, list[str]] = read_json(_file(place, "private.json"), {})
     files = _private.changed(place, private, written)
     new = serving != release.id
-    manifest = {"managed_by": "web2py.deploy", **site}
+    manifest = _manifest(site)
     described = os.path.join(site["paths"]["settings"], "site.json")
     stale = read_json(described, {}) != manifest
     result = _outcome(
@@ -226,6 +226,12 @@ def deploy(site: Site, private: _private.Files, local: Local, check_mode: bool) 
             write_json(described, manifest, place.owner)
         result["changed"] |= _release.prune(place, site["keep_releases"], base["parts"])
     return result
+
+
+def _manifest(site: Site) -> dict[str, Any]:
+    """What the site claims and which words were chosen: nothing secret, nothing of the machine or the controller."""
+    words = {"admin": site["admin"]["mode"], "front_end": site["front_end"]["name"], "server": site["server"]["name"]}
+    return {"managed_by": "web2py.deploy", "claims": site["claims"], **words}
 
 
 def _outdated(site: Site, place: Place, base: Mapping[str, Any], commits: Mapping[str, str]) -> bool:

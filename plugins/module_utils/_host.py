@@ -24,6 +24,11 @@ def installed_packages(text: str) -> list[str]:
     return sorted(re.findall(r"^Package: (\S+)\nStatus: install ok installed$", text, re.MULTILINE))
 
 
+def groups(text: str) -> list[str]:
+    """Names of the groups in the text of /etc/group."""
+    return sorted(line.split(":")[0] for line in text.splitlines() if ":" in line)
+
+
 def users(text: str) -> dict[str, str]:
     """Home folder by user name, from the text of /etc/passwd."""
     rows = (line.split(":") for line in text.splitlines())
@@ -95,6 +100,7 @@ def host() -> dict[str, Any]:
         "memory_mb": memory_mb(_read("/proc/meminfo")),
         "packages": installed_packages(_read("/var/lib/dpkg/status")),
         "users": users(_read("/etc/passwd")),
+        "groups": groups(_read("/etc/group")),
         "listening": [{"port": port, "program": program} for port, program in programs],
         "sites": _manifests(),
         "units": sorted(os.path.basename(path) for path in glob.glob("/usr/lib/systemd/system/*.service")),

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import time
@@ -168,9 +169,23 @@ def _record(place: Place) -> str:
     return os.path.join(place.root, "releases.json")
 
 
+def in_use(place: Place) -> set[str]:
+    """The releases that a server still runs: its processes hold a lock (web2py_runtime/lease.py)."""
+    found = set()
+    for name in os.listdir(place.releases):
+        try:
+            with open(os.path.join(place.releases, name, "runtime.json"), encoding="utf-8") as file:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            found.add(name)
+        except (FileNotFoundError, NotADirectoryError):
+            continue
+    return found
+
+
 def surplus(place: Place, keep: int, base: Mapping[str, str]) -> list[str]:
     """Paths that no kept release needs: old releases, parts without one, what killed runs left."""
-    kept = activated(place)[-keep:]
+    kept = {*activated(place)[-keep:], *in_use(place)}
     needed = set(base.values())
     for identity in kept:
         parts = about(place, identity).get("parts", {})
@@ -182,7 +197,7 @@ def surplus(place: Place, keep: int, base: Mapping[str, str]) -> list[str]:
 
 
 def prune(place: Place, keep: int, base: Mapping[str, str]) -> bool:
-    """Keep the last releases that served and their parts; True when something was removed."""
+    """Keep the last releases that served, those still in use and their parts; True when something was removed."""
     paths = surplus(place, keep, base)
     for path in paths:
         remove(path)
@@ -194,7 +209,7 @@ def prune(place: Place, keep: int, base: Mapping[str, str]) -> bool:
 
 def discard(place: Place, identity: str) -> None:
     """Remove a release that failed its check; its parts stay until the next release serves."""
-    if identity not in activated(place) and identity != current(place):
+    if identity not in {*activated(place), current(place), *in_use(place)}:
         remove(os.path.join(place.releases, identity))
 
 

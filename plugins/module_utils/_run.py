@@ -14,7 +14,7 @@ from typing import Any
 
 # What an administrator may set for a task with `environment:`; everything else of ours stays out.
 _KEPT = re.compile(r"(https?|no|all|ftp)_proxy|PIP_\w+|SSL_CERT_(FILE|DIR)|GIT_SSL_\w+", re.IGNORECASE)
-_CREDENTIALS = re.compile(r"(\w+://)[^/@\s]+@")
+_CREDENTIALS = re.compile(r"(\w+://)[^/\s]+@")
 _LAST_LINES = 15
 
 

@@ -21,6 +21,8 @@ from ansible_collections.web2py.deploy.plugins.module_utils._backend import (
     backend,
     protocol,
 )
+from ansible_collections.web2py.deploy.plugins.module_utils._credentials import bare, held
+from ansible_collections.web2py.deploy.plugins.module_utils._folders import fits, folders, remedy, words
 from ansible_collections.web2py.deploy.plugins.module_utils._packages import packages
 from ansible_collections.web2py.deploy.plugins.module_utils._policy import policy
 from ansible_collections.web2py.deploy.plugins.module_utils._spec import Problem, nearest, shown, validate
@@ -32,7 +34,8 @@ PREFIX = "web2py_"
 NOT_CHOICES = frozenset(
     """
     web2py_resolved web2py_host web2py_purge
-    web2py_install web2py_install_host web2py_install_admin_password web2py_install_remove_state
+    web2py_install web2py_install_host web2py_install_admin_password web2py_install_credentials
+    web2py_install_remove_state
     """.split()
 )
 SUPPORTED = {("debian", "12"), ("debian", "13")}
@@ -47,6 +50,7 @@ WEB2PY_VERSION = {"git": "v3.3.3", "pypi": "2.26.1"}
 WEB2PY_URL = "https://github.com/web2py/web2py.git"
 _LABEL = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
 _DOMAIN = re.compile(rf"{_LABEL}(\.{_LABEL})*")
+_PLACE = re.compile(rf"({_DOMAIN.pattern})(:[0-9]+)?")
 _NEEDED = {
     "git": ("url", "version"),
     "archive": ("sha256",),
@@ -149,6 +153,15 @@ def _site_problems(choices: Mapping[str, Any]) -> list[Problem]:
                         "Give addresses or networks like 192.0.2.7 or 192.0.2.0/24",
                     )
                 )
+    for place, pair in (choices.get("web2py_credentials") or {}).items():
+        if not _PLACE.fullmatch(str(place)):
+            found.append(
+                Problem("web2py_credentials", "", "a key is not a host", "Give git.example.org or git.example.org:8443")
+            )
+        elif not isinstance(pair, str) or not re.fullmatch(r"[!-~]+", pair):
+            found.append(
+                Problem(f"web2py_credentials.{place}", "(not shown)", "is not user:password or a token", "Give text")
+            )
     for variable, low, high in _BOUNDS:
         if not low <= choices[variable] <= high:
             found.append(
@@ -164,19 +177,13 @@ def _site_problems(choices: Mapping[str, Any]) -> list[Problem]:
                     "Use some of " + ", ".join(_METHODS),
                 )
             )
-    if not choices["web2py_root"].startswith("/") or choices["web2py_root"].rstrip("/") in (
-        "",
-        "/etc",
-        "/var",
-        "/usr",
-        "/run",
-    ):
+    if not fits(choices["web2py_root"]):
         found.append(
             Problem(
                 "web2py_root",
                 shown(choices["web2py_root"]),
                 "is not a folder for sites",
-                "Give an absolute path like /srv",
+                "Give an absolute path outside of the system's folders, like /srv, in letters, digits, '.', '_', '-'",
             )
         )
     try:
@@ -190,7 +197,7 @@ def _site_problems(choices: Mapping[str, Any]) -> list[Problem]:
 
 _METHODS = ("GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS")
 _BOUNDS = (
-    ("web2py_keep_releases", 1, 100),
+    ("web2py_keep_releases", 2, 100),
     ("web2py_body_limit_mb", 1, 10240),
     ("web2py_request_timeout_seconds", 1, 3600),
     ("web2py_connections_per_address", 1, 10000),
@@ -256,7 +263,21 @@ def _one_source(variable: str, source: Mapping[str, Any]) -> list[Problem]:
         found.append(Problem(variable, shown(dict(source)), "begins with a hyphen", "Give a plain version and URL"))
     if kind == "archive" and str(source.get("url") or "https://").startswith("http://"):
         found.append(Problem(f"{variable}.url", shown(source["url"]), "is not encrypted", "Use https"))
-    return found
+    return found + _secrets_in(f"{variable}.url", [str(source.get("url") or "")])
+
+
+def _secrets_in(variable: str, addresses: Sequence[str]) -> list[Problem]:
+    """Addresses are shown, logged and kept; what opens them has a place of its own."""
+    return [
+        Problem(
+            variable,
+            shown(address),
+            "carries a user name or password",
+            "Keep user:password by its host in web2py_credentials, from a vault",
+        )
+        for address in addresses
+        if held(address)
+    ]
 
 
 def web2py_source(choices: Mapping[str, Any]) -> dict[str, Any]:
@@ -314,6 +335,7 @@ def _application_problems(choices: Mapping[str, Any]) -> list[Problem]:
         if names.count(name) > 1:
             found.append(Problem(variable, shown(name), "is listed more than once", "Keep one"))
         found += _one_source(variable + ".source", application["source"])
+        found += _secrets_in(variable + ".requirements", application.get("requirements") or [])
         if application["source"]["type"] == "bundled" and choices["web2py_source"]["type"] == "pypi":
             found.append(
                 Problem(
@@ -459,6 +481,15 @@ def _host_problems(choices: Mapping[str, Any], host: Mapping[str, Any]) -> list[
                 "Choose another name",
             )
         )
+    if home is None and name in host.get("groups", ()):
+        found.append(
+            Problem("web2py_site", shown(name), "a group of that name exists on the host", "Choose another name")
+        )
+    own = folders(name, choices["web2py_root"]).values() if fits(choices["web2py_root"]) else ()
+    for path, owner in host.get("folders", {}).items():
+        if path not in own or owner != name:
+            way_out = remedy(path, name) if path in own else "Choose another name or another web2py_root"
+            found.append(Problem("web2py_site", shown(name), words(path, owner), way_out))
     if f"{name}.service" in host.get("units", ()):
         found.append(
             Problem("web2py_site", shown(name), "the distribution has a service of that name", "Choose another name")
@@ -529,9 +560,9 @@ def _shared_problems(
 def resolve(choices: Mapping[str, Any], host: Mapping[str, Any]) -> dict[str, Any]:
     """The site that every role reads, from checked choices (see `examine`). It holds no secret."""
     name = choices["web2py_site"]
-    root = f"{choices['web2py_root'].rstrip('/')}/{name}"
-    settings = f"/etc/{name}"
-    current = f"{root}/current"
+    paths = folders(name, choices["web2py_root"])
+    settings = paths["settings"]
+    current = f"{paths['root']}/current"
     secure = choices["web2py_tls"]["provider"] != "none"
     source = web2py_source(choices)
     applications = [_application(row, f"{current}/web2py/applications") for row in choices["web2py_applications"]]
@@ -561,17 +592,14 @@ def resolve(choices: Mapping[str, Any], host: Mapping[str, Any]) -> dict[str, An
         "ports": {"http": 80, "https": 443 if secure else None},
         "user": name,
         "paths": {
-            "root": root,
+            **paths,
             "current": current,
             "code": f"{current}/web2py",
             "environment": f"{current}/environment",
             "runtime": f"{current}/runtime",
-            "state": f"/var/lib/{name}",
-            "settings": settings,
-            "sockets": f"/run/{name}",
         },
-        "source": source,
-        "requirements": sorted(requirements),
+        "source": _bare(source),
+        "requirements": sorted(map(bare, requirements)),
         "packages": packages(words),
         "keep_releases": choices["web2py_keep_releases"],
         "routes": {
@@ -631,10 +659,15 @@ def _admin_ports(choices: Mapping[str, Any]) -> list[int]:
     return {"disabled": [], "https": [443], "tunnel": [choices["web2py_admin_tunnel_port"]]}[choices["web2py_admin"]]
 
 
+def _bare(source: Mapping[str, Any]) -> dict[str, Any]:
+    """Given keys only. Looking at a site resolves what a build refuses: that shows nothing either."""
+    return {key: bare(value) if key == "url" else value for key, value in source.items() if value is not None}
+
+
 def _application(row: Mapping[str, Any], folder: str) -> dict[str, Any]:
     return {
         "name": row["name"],
-        "source": {key: value for key, value in row["source"].items() if value is not None},
+        "source": _bare(row["source"]),
         "compile": bool(row.get("compile")),
         "compress": row.get("compress") is not False,
         "check_path": row.get("check_path") or f"/{row['name']}/default/index",

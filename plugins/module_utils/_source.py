@@ -45,7 +45,7 @@ def pinned(label: str, source: Source, local: Local, commits: MutableMapping[str
     kind = source["type"]
     if kind == "git":
         url, version = source["url"], source["version"]
-        key = digest(url, version)
+        key = digest(masked(url), version)
         commit = commits.get(key)
         if commit is None:
             commit, fixed = git_commit(url, version)
@@ -55,10 +55,12 @@ def pinned(label: str, source: Source, local: Local, commits: MutableMapping[str
     if kind == "pypi":
         return Found(["pypi", source["version"], source.get("sha256") or ""], f"pypi web2py-gluon {source['version']}")
     if kind == "archive":
-        place = source.get("url") or source["path"]
+        place = source.get("url") or os.path.basename(source["path"])
         return Found(["archive", source["sha256"].lower()], f"archive {masked(place)} ({source['sha256'][:12]})")
     content = local[label]["digest"]
-    return Found(["directory", content], f"{kind} {source.get('path') or label} ({content[:12]})")
+    # Where it lies on the controller is not noted: that differs from desk to desk.
+    name = os.path.basename(source.get("path") or label)
+    return Found(["directory", content], f"{kind} {name} ({content[:12]})")
 
 
 def on_controller(source: Source) -> bool:

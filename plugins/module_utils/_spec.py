@@ -13,6 +13,8 @@ import difflib
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+from ansible_collections.web2py.deploy.plugins.module_utils._run import masked
+
 
 class Problem(NamedTuple):
     """One reason not to start: the variable, its value as it may be shown, what is wrong, what to do."""
@@ -31,7 +33,7 @@ def shown(value: object, secret: bool = False) -> str:
     """The value as a message may show it: short, and never a secret."""
     if secret:
         return "(not shown)"
-    text = repr(value) if isinstance(value, str) else str(value)
+    text = masked(repr(value) if isinstance(value, str) else str(value))
     return text if len(text) <= 80 else text[:77] + "..."
 
 

@@ -30,6 +30,12 @@ options:
       - Written with the mode 0640, owned by root, never shown. Files that vanish from here are removed.
     type: dict
     default: {}
+  credentials:
+    description:
+      - What opens the addresses of the site's sources and requirements, C(user:password) or a token by host.
+      - It is put into addresses with https only, and never shown or kept.
+    type: dict
+    default: {}
   local:
     description:
       - What lies on the controller, by label its digest and its path on the host.
@@ -74,6 +80,7 @@ versions:
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ansible_collections.web2py.deploy.plugins.module_utils._credentials import joined
 from ansible_collections.web2py.deploy.plugins.module_utils._deploy import deploy
 from ansible_collections.web2py.deploy.plugins.module_utils._run import Problem
 
@@ -84,13 +91,15 @@ def main() -> None:
         argument_spec={
             "site": {"type": "dict", "required": True},
             "private_files": {"type": "dict", "default": {}, "no_log": True},
+            "credentials": {"type": "dict", "default": {}, "no_log": True},
             "local": {"type": "dict", "default": {}},
         },
         supports_check_mode=True,
     )
     params = module.params
     try:
-        result = deploy(params["site"], params["private_files"], params["local"], module.check_mode)
+        site = joined(params["site"], params["credentials"])
+        result = deploy(site, params["private_files"], params["local"], module.check_mode)
     except Problem as problem:
         module.fail_json(msg=str(problem))
     except OSError as error:

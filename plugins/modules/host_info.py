@@ -15,6 +15,13 @@ description:
   - It takes the place of gathering facts, at a fraction of the time.
 author:
   - web2py.deploy maintainers (@web2py)
+options:
+  site:
+    description: Short name of a site. Its folders are looked for.
+    type: str
+  root:
+    description: Folder under which the site's own folder is to lie.
+    type: str
 attributes:
   check_mode:
     description: Can run in check mode and return the same.
@@ -29,6 +36,8 @@ seealso:
 EXAMPLES = r"""
 - name: The host is known
   web2py.deploy.host_info:
+    site: shop
+    root: /srv
   register: host
 """
 
@@ -70,6 +79,14 @@ host:
     users:
       description: Home folder by user name.
       type: dict
+    groups:
+      description: Names of the groups.
+      type: list
+      elements: str
+    folders:
+      description: By path of what is there and the site would take, the site whose mark it carries, or an empty text.
+      type: dict
+      sample: {/srv/shop: shop, /etc/shop: shop, /var/lib/shop: ""}
     listening:
       description: Listening TCP ports, each with the name of the program.
       type: list
@@ -86,12 +103,17 @@ host:
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ansible_collections.web2py.deploy.plugins.module_utils._folders import taken
 from ansible_collections.web2py.deploy.plugins.module_utils._host import host
 
 
 def main() -> None:
-    module = AnsibleModule(argument_spec={}, supports_check_mode=True)
-    module.exit_json(changed=False, host=host())
+    module = AnsibleModule(
+        argument_spec={"site": {"type": "str"}, "root": {"type": "str"}},
+        supports_check_mode=True,
+    )
+    site, root = module.params["site"], module.params["root"] or ""
+    module.exit_json(changed=False, host={**host(), "folders": taken(site, root) if site else {}})
 
 
 if __name__ == "__main__":

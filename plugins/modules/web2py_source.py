@@ -23,6 +23,12 @@ options:
     description: The resolved site.
     type: dict
     required: true
+  credentials:
+    description:
+      - What opens the addresses of the site's sources and requirements, C(user:password) or a token by host.
+      - It is put into addresses with https only, and never shown or kept.
+    type: dict
+    default: {}
   local:
     description:
       - What lies on the controller, by label its digest and its path on the host.
@@ -66,6 +72,7 @@ versions:
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ansible_collections.web2py.deploy.plugins.module_utils._credentials import joined
 from ansible_collections.web2py.deploy.plugins.module_utils._deploy import stage_base
 from ansible_collections.web2py.deploy.plugins.module_utils._run import Problem
 
@@ -75,12 +82,15 @@ def main() -> None:
     module = AnsibleModule(
         argument_spec={
             "site": {"type": "dict", "required": True},
+            "credentials": {"type": "dict", "default": {}, "no_log": True},
             "local": {"type": "dict", "default": {}},
         },
         supports_check_mode=True,
     )
+    params = module.params
     try:
-        result = stage_base(module.params["site"], module.params["local"], module.check_mode)
+        site = joined(params["site"], params["credentials"])
+        result = stage_base(site, params["local"], module.check_mode)
     except Problem as problem:
         module.fail_json(msg=str(problem))
     except OSError as error:

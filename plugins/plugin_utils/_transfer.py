@@ -18,6 +18,8 @@ from ansible import constants as C
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 
+from ansible_collections.web2py.deploy.plugins.plugin_utils._controller import controller_path, is_there
+
 COLLECTION = Path(__file__).resolve().parents[2]
 RUNTIME = COLLECTION / "roles/web2py/files/runtime"
 STARTER = COLLECTION / "roles/applications/files/starter"
@@ -70,17 +72,17 @@ def pack(root: Path, target: str) -> None:
                 tar.addfile(info)
 
 
-def local_path(source: Mapping[str, Any], base: str) -> Path | None:
+def local_path(source: Mapping[str, Any]) -> Path | None:
     """Where a source lies on the controller; None when the host gets it by itself."""
     if source["type"] == "starter":
         return STARTER
     if source["type"] not in ("archive", "directory") or not source.get("path"):
         return None
-    path = Path(base, os.path.expanduser(source["path"]))
-    if not (path.is_file() if source["type"] == "archive" else path.is_dir()):
+    path = controller_path(source["path"])
+    if not is_there(source["type"], path):
         kind = "file" if source["type"] == "archive" else "folder"
         raise AnsibleActionFail(f"The source {path} is not a {kind} on the controller. Correct `path`.")
-    return path
+    return Path(path)
 
 
 def run_module(action: ActionBase, contents: Mapping[str, Path], task_vars: dict[str, Any]) -> dict[str, Any]:

@@ -43,12 +43,13 @@ print(json.dumps(found))
 
 
 def secrets(variables: dict[str, Any]) -> list[str]:
-    """Every secret word of the inventory: passwords, and the values in private files."""
+    """Every secret word of the inventory: passwords, tokens, and the values in private files."""
     words = [
         value
         for name, value in variables.items()
         if re.search("_(password|secret|key)$", name) and isinstance(value, str)
     ]
+    words += [pair.rpartition(":")[2] for pair in (variables.get("web2py_credentials") or {}).values()]
     for application in variables.get("web2py_applications", []):
         for content in (application.get("private_files") or {}).values():
             words += [line.partition("=")[2].strip() for line in content.splitlines() if "=" in line]
@@ -151,6 +152,11 @@ def test_the_backend_is_for_the_front_end_alone(site: Site, machine: Machine) ->
     assert machine.try_to(f"runuser -u nobody -- test -w {path}").rc != 0
     assert machine.try_to(f"runuser -u nobody -- test -w {path.rsplit('/', 1)[0]}").rc != 0
     assert machine.lines("find /tmp /var/tmp -type s -not -path '*/systemd-private-*'") == []
+
+
+def test_the_release_that_runs_is_held(site: Site, machine: Machine) -> None:
+    """The server holds its release, so that no deployment removes the code under it."""
+    assert machine.try_to(f"flock --nonblock {site['paths']['current']}/runtime.json true").rc == 1
 
 
 def exposure(unit: str, machine: Machine) -> float:

@@ -7,13 +7,14 @@ from desk import Desk, Run
 
 SECRET = "correct-horse-battery-staple"
 CHOICES = {
+    "web2py_credentials": {"git.example.org": f"deploy:{SECRET}"},
     "web2py_applications": [
         {
             "name": "starter",
             "source": {"type": "starter"},
             "private_files": {"appconfig.ini": f"[db]\npassword = {SECRET}\n"},
         }
-    ]
+    ],
 }
 # Looks at every process of the host every few milliseconds, until the file is removed. It must not find itself.
 WATCH = """

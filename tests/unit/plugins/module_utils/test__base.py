@@ -80,6 +80,32 @@ def test_environment_is_named_by_python_and_requirements() -> None:
     assert name != _base.environment_name("3.11", ["a==2", "b==1"])
 
 
+def test_environment_is_not_named_by_what_opens_an_address() -> None:
+    name = _base.environment_name("3.11", ["a @ https://me:one@example.org/a"])
+    assert name == _base.environment_name("3.11", ["a @ https://me:two@example.org/a"])
+
+
+@pytest.mark.parametrize("requirement", ["git+https://t0ken@example.org/x", "x @ https://me:t0ken@example.org/x.whl"])
+def test_failure_of_pip_names_addresses_without_what_opens_them(
+    place: Place, monkeypatch: pytest.MonkeyPatch, requirement: str
+) -> None:
+    told = []
+
+    def run(argv: list[str], task: str, *_: object, **__: object) -> None:
+        told.append(task)
+        if "pip" in argv:
+            assert requirement in Path(argv[-1]).read_text()
+            raise Problem(task)
+
+    monkeypatch.setattr(_base, "run", run)
+    with pytest.raises(Problem, match=r"pip: installing .*https://example.org/x"):
+        _base.stage_environment(place, "environment-x", [requirement])
+    assert "t0ken" not in str(told)
+    with pytest.raises(Problem) as caught:
+        _base.stage_environment(place, "environment-x", [f"--find-links={requirement}"])
+    assert "t0ken" not in str(caught.value)
+
+
 @pytest.mark.parametrize("requirement", ["--index-url=https://example.org", "a==1\n-e ."])
 def test_options_are_no_requirements(place: Place, requirement: str) -> None:
     with pytest.raises(Problem, match="is not a requirement"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import tarfile
 from pathlib import Path
 from typing import Any
@@ -36,7 +37,8 @@ class Host:
             "log_level": "WARNING",
             "admin": CLOSED,
             "secure_cookies": True,
-            "server": {"name": "uwsgi"},
+            "server": {"name": "uwsgi", "cpus": 2, "memory_mb": 2048},
+            "claims": {"site": "shop", "names": ["www.example.org"], "ports": []},
             "front_end": {"name": "nginx"},
             "applications": [
                 {"name": "shop", "source": {"type": "directory", "path": "shop"}, "compile": False, "compress": True}
@@ -96,6 +98,21 @@ def test_site_is_deployed_and_the_second_run_changes_nothing(host: Host) -> None
     before = host.files()
     assert (host.stage()["changed"], host.deploy()["changed"]) == (False, False)
     assert host.files() == before
+
+
+def test_manifest_holds_claims_and_nothing_secret_or_of_the_machine(host: Host) -> None:
+    host.stage()
+    host.deploy()
+    manifest = json.loads(Path(host.place.settings, "site.json").read_text())
+    assert manifest == {
+        "managed_by": "web2py.deploy",
+        "claims": host.site["claims"],
+        "admin": "disabled",
+        "front_end": "nginx",
+        "server": "uwsgi",
+    }
+    host.site["server"] = {"name": "uwsgi", "cpus": 8, "memory_mb": 2047}
+    assert (host.stage()["changed"], host.deploy()["changed"]) == (False, False)
 
 
 def test_content_is_asked_for_before_anything_changes(host: Host) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ansible_collections.web2py.deploy.plugins.module_utils._host import (
+    groups,
     host,
     installed_packages,
     listening,
@@ -34,6 +35,10 @@ def test_users_and_their_homes() -> None:
         "root": "/root",
         "shop": "/var/lib/shop",
     }
+
+
+def test_groups() -> None:
+    assert groups("root:x:0:\ndisk:x:6:\nodd\n") == ["disk", "root"]
 
 
 def test_only_listening_sockets_count() -> None:

@@ -4,7 +4,9 @@ import json
 import os
 import stat
 import subprocess
+import sys
 from pathlib import Path
+from subprocess import PIPE
 from typing import Any
 
 import pytest
@@ -15,6 +17,7 @@ from ansible_collections.web2py.deploy.plugins.module_utils._release import Rele
 from ansible_collections.web2py.deploy.plugins.module_utils._run import Problem
 from tests.unit.plugins.module_utils.conftest import names
 
+RUNTIME = Path(__file__).resolve().parents[4] / "roles/web2py/files/runtime"
 BASE = {
     "parts": {"web2py": "web2py-1", "environment": "environment-1", "runtime": "runtime-1"},
     "versions": {"web2py": "3.3.3", "python": "3.13"},
@@ -106,6 +109,24 @@ def test_prune_keeps_the_last_that_served_and_the_next_base(place: Place) -> Non
     assert not Path(place.root, ".tmp-z").exists()
     assert _release.activated(place) == [two]
     assert not _release.prune(place, 1, base)
+
+
+@pytest.mark.usefixtures("parts")
+def test_release_that_a_server_runs_stays_with_its_parts(place: Place) -> None:
+    """The server goes on with the old release until its role reloads it, which a killed run never does."""
+    old, two = serve(place), serve(place, "app-shop-2")
+    path = f"{place.releases}/{old}/runtime.json"
+    code = f"from web2py_runtime import lease; lease.take('{path}'); print(1, flush=True); input()"
+    with subprocess.Popen([sys.executable, "-c", code], cwd=RUNTIME, stdin=PIPE, stdout=PIPE) as server:
+        assert server.stdout and server.stdout.read(1)
+        assert _release.in_use(place) == {old}
+        assert not _release.prune(place, 1, BASE["parts"])  # type: ignore[arg-type]
+        _release.discard(place, old)
+        assert names(place.releases) == sorted([old, two])
+        assert "app-shop-1" in names(place.parts)
+    assert _release.in_use(place) == set()
+    assert _release.prune(place, 1, BASE["parts"])  # type: ignore[arg-type]
+    assert (names(place.releases), "app-shop-1" in names(place.parts)) == ([two], False)
 
 
 @pytest.mark.usefixtures("parts")

@@ -19,6 +19,7 @@ from ansible_collections.web2py.deploy.plugins.module_utils._run import (
         ("https://me:secret@git.example.org/x.git", "https://git.example.org/x.git"),
         ("fatal: 'https://token@example.org/x' not found", "fatal: 'https://example.org/x' not found"),
         ("ssh://git@example.org/x", "ssh://example.org/x"),
+        ("https://me:s@cret@example.org/x", "https://example.org/x"),
         ("https://example.org/a@b", "https://example.org/a@b"),
     ],
 )

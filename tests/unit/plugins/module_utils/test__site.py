@@ -71,6 +71,8 @@ BAD = [
     ({"web2py_aliases": [["x"]]}, "web2py_aliases[0]", "text"),
     ({"web2py_root": "srv"}, "web2py_root", "absolute"),
     ({"web2py_root": "/etc"}, "web2py_root", "folder for sites"),
+    ({"web2py_root": "/var/lib"}, "web2py_root", "folder for sites"),
+    ({"web2py_root": "/srv/a b"}, "web2py_root", "letters, digits"),
     ({"web2py_source": "v3.3.3"}, "web2py_source", "mapping"),
     ({"web2py_source": {"type": "svn"}}, "web2py_source.type", "pypi, git, archive, directory"),
     ({"web2py_source": {"version": "v3.3.3"}}, "web2py_source.type", "missing"),
@@ -137,7 +139,18 @@ BAD = [
     ({"web2py_body_limit_mb": "ten"}, "web2py_body_limit_mb", "whole number"),
     ({"web2py_request_timeout_seconds": -1}, "web2py_request_timeout_seconds", "bounds"),
     ({"web2py_keep_releases": 0}, "web2py_keep_releases", "bounds"),
+    ({"web2py_keep_releases": 1}, "web2py_keep_releases", "from 2 to 100"),
     ({"web2py_log_level": "debug"}, "web2py_log_level", "DEBUG"),
+    ({"web2py_source": {"type": "git", "url": "https://T0KEN@x/w.git"}}, "web2py_source.url", "web2py_credentials"),
+    (
+        application(source={**GIT, "url": "https://me:T0KEN@x/y"}),
+        "web2py_applications (shop).source.url",
+        "by its host",
+    ),
+    (application(requirements=["a @ https://T0KEN@x/a"]), "web2py_applications (shop).requirements", "user name"),
+    ({"web2py_credentials": {"https://x": "T0KEN"}}, "web2py_credentials", "git.example.org"),
+    ({"web2py_credentials": {"x": ["T0KEN"]}}, "web2py_credentials.x", "(not shown)"),
+    ({"web2py_credentials": "T0KEN"}, "web2py_credentials", "(not shown)"),
 ]
 
 
@@ -166,6 +179,11 @@ def test_all_problems_are_reported_at_once() -> None:
         {"web2py_admin": "tunnel", "web2py_admin_password": ["hunter2"]},
         application(private_files="hunter2"),
         application(private_files={"a.ini": ["hunter2"]}),
+        application(source={"type": "archive", "url": "https://me:hunter2@x/y", "version": "-x", "sha256": "abc"}),
+        application(source={"type": "pypi", "url": "http://hunter2@x/y"}),
+        application(requirements=["git+https://hunter2@x/y", "a @ https://me:hunter2@x/a.whl"]),
+        {"web2py_credentials": {"x": "hunter2 "}},
+        {"web2py_credentials": {"hunter2@x": "y"}},
     ],
 )
 def test_no_message_shows_a_secret(given: dict[str, Any]) -> None:
@@ -182,6 +200,19 @@ def test_no_message_shows_a_secret(given: dict[str, Any]) -> None:
         ({"python": "3.8.1"}, {}, "3.9"),
         ({"users": {"web2py": "/home/web2py"}}, {}, "/home/web2py"),
         ({"units": ["shop.service"]}, {"web2py_site": "shop"}, "service of that name"),
+        ({"groups": ["disk"]}, {"web2py_site": "disk"}, "group of that name"),
+        (
+            {"folders": {"/etc/cloud": ""}},
+            {"web2py_site": "cloud"},
+            "/etc/cloud is on the host and belongs to something",
+        ),
+        ({"folders": {"/srv/shop": "old"}}, {"web2py_site": "shop"}, "/srv/shop belongs to the site old"),
+        (
+            {"folders": {"/srv/b": "shop"}},
+            {"web2py_site": "shop", "web2py_root": "/srv/b"},
+            "/srv/b belongs to the site",
+        ),
+        ({"folders": {"/etc/systemd/system/shop.service": ""}}, {"web2py_site": "shop"}, "Choose another name"),
         ({"listening": [{"port": 80, "program": "apache2"}]}, {}, "port 80 is held by apache2"),
         ({"listening": [{"port": 443, "program": "haproxy"}]}, {}, "port 443 is held by haproxy"),
         ({"sites": [{"site": "old", "names": ["www.example.org"], "ports": []}]}, {}, "the site old"),
@@ -213,6 +244,8 @@ def test_two_sites_on_one_machine_do_not_share(other: dict[str, Any], given: dic
 def test_its_own_earlier_run_is_no_obstacle() -> None:
     host = {
         "users": {"web2py": "/var/lib/web2py"},
+        "groups": ["web2py"],
+        "folders": {"/srv/web2py": "web2py", "/etc/web2py": "web2py", "/var/lib/web2py": "web2py"},
         "listening": [{"port": 80, "program": "nginx"}, {"port": 443, "program": "nginx"}],
         "sites": [{"site": "web2py", "names": ["www.example.org"], "ports": [8002]}],
     }
@@ -279,6 +312,21 @@ def test_the_resolved_site_holds_no_secret() -> None:
     site = resolved({**ADMIN, **application(private_files={"appconfig.ini": "password = hunter2"})})
     assert "correct horse" not in str(site) and "hunter2" not in str(site)
     assert site["applications"][0]["private_files"] == ["appconfig.ini"]
+
+
+def test_no_address_of_the_resolved_site_carries_what_opens_it() -> None:
+    given = {"web2py_credentials": {"git.example.org": "me:hunter2"}, **application(requirements=["git+ssh://git@x/y"])}
+    assert "hunter2" not in str(resolved(given))
+
+
+def test_resolving_refused_addresses_shows_nothing_either() -> None:
+    source = {**GIT, "url": "https://me:hunter2@git.example.org/shop.git"}
+    given = {**application(source=source, requirements=["a @ git+https://hunter2@x/a"]), "web2py_source": source}
+    choices, found = examine(OPTIONS, {"web2py_domain": "www.example.org", **given}, HOST)
+    site = resolve(choices, HOST)
+    assert found and "hunter2" not in str(site)
+    assert (site["source"], site["applications"][0]["source"]) == (GIT, GIT)
+    assert "a @ git+https://x/a" in site["requirements"]
 
 
 def test_requirements_of_all_applications_are_joined() -> None:

@@ -81,3 +81,9 @@ def test_archive_fills_below_its_single_folder(tmp_path: Path) -> None:
 def test_content_must_be_transferred_first(tmp_path: Path) -> None:
     with pytest.raises(_source.Missing):
         fill({"type": "directory", "path": "shop"}, LOCAL, tmp_path / "work")
+
+
+@pytest.mark.parametrize("kind", ["directory", "archive"])
+def test_the_desk_of_an_administrator_is_not_noted(kind: str) -> None:
+    source = {"type": kind, "path": "/home/me/shop", "sha256": "ab"}
+    assert _source.pinned("shop", source, {"shop": {"digest": "abc"}}, {}).shown.startswith(f"{kind} shop (")

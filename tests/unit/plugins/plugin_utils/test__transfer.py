@@ -77,13 +77,13 @@ def test_pipe_is_refused(shop: Path) -> None:
         _transfer.tree_digest(shop)
 
 
-def test_local_sources_are_found_relative_to_the_playbook(shop: Path, tmp_path: Path) -> None:
+def test_local_sources_are_found(shop: Path, tmp_path: Path) -> None:
     (tmp_path / "a.w2p").touch()
-    assert _transfer.local_path({"type": "directory", "path": "shop"}, str(tmp_path)) == shop
-    assert _transfer.local_path({"type": "archive", "path": "a.w2p"}, str(tmp_path)) == tmp_path / "a.w2p"
-    assert _transfer.local_path({"type": "starter"}, str(tmp_path)) == _transfer.STARTER
-    assert _transfer.local_path({"type": "archive", "url": "https://example.org"}, str(tmp_path)) is None
-    assert _transfer.local_path({"type": "git"}, str(tmp_path)) is None
+    assert _transfer.local_path({"type": "directory", "path": str(shop)}) == shop
+    assert _transfer.local_path({"type": "archive", "path": str(tmp_path / "a.w2p")}) == tmp_path / "a.w2p"
+    assert _transfer.local_path({"type": "starter"}) == _transfer.STARTER
+    assert _transfer.local_path({"type": "archive", "url": "https://example.org"}) is None
+    assert _transfer.local_path({"type": "git"}) is None
 
 
 @pytest.mark.parametrize(
@@ -93,4 +93,4 @@ def test_local_sources_are_found_relative_to_the_playbook(shop: Path, tmp_path: 
 def test_wrong_path_is_told(shop: Path, tmp_path: Path, source: dict[str, str]) -> None:
     (tmp_path / "a.w2p").touch()
     with pytest.raises(AnsibleActionFail, match="on the controller"):
-        _transfer.local_path(source, str(tmp_path))
+        _transfer.local_path({**source, "path": str(tmp_path / source["path"])})

@@ -16,7 +16,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from web2py_runtime import compat, guard, retire
+from web2py_runtime import compat, guard, lease, retire
 
 # What applications import anyway: loaded in the master once instead of in each worker.
 PRELOAD = ("pydal", "gluon.dal", "gluon.html", "gluon.sqlhtml", "gluon.tools", "gluon.cache", "gluon.languages")
@@ -34,6 +34,7 @@ def release_folder() -> Path:
 def load() -> Any:
     """Import web2py from the release and return its WSGI application behind the guard."""
     release = release_folder()
+    lease.take(release / "runtime.json")
     settings: dict[str, Any] = json.loads((release / "runtime.json").read_text(encoding="utf-8"))
     root = str(release / "web2py")
     os.chdir(root)
