@@ -13,6 +13,10 @@ import re
 from typing import Any
 
 
+# The program of a port whose owner cannot be seen.
+UNKNOWN = "a program out of sight"
+
+
 def os_release(text: str) -> tuple[str, str]:
     """(distribution, major version) of the text of /etc/os-release, e.g. ("debian", "12")."""
     fields = dict(re.findall(r'^([A-Z_]+)="?([^"\n]*)"?$', text, re.MULTILINE))
@@ -84,7 +88,7 @@ def host() -> dict[str, Any]:
     for table in ("/proc/net/tcp", "/proc/net/tcp6"):
         ports.update(listening(_read(table)))
     owners = _owners(set(ports))
-    programs = sorted({(port, owners.get(inode, "unknown")) for inode, port in ports.items()})
+    programs = sorted({(port, owners.get(inode, UNKNOWN)) for inode, port in ports.items()})
     return {
         "distribution": distribution,
         "version": version,

@@ -15,6 +15,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ansible_collections.web2py.deploy.plugins.module_utils._backend import backend, protocol
+from ansible_collections.web2py.deploy.plugins.module_utils._host import UNKNOWN
 from ansible_collections.web2py.deploy.plugins.module_utils._packages import packages
 from ansible_collections.web2py.deploy.plugins.module_utils._policy import policy
 from ansible_collections.web2py.deploy.plugins.module_utils._spec import Problem, nearest, shown, validate
@@ -456,10 +457,16 @@ def _host_problems(choices: Mapping[str, Any], host: Mapping[str, Any]) -> list[
                         "web2py_front_end",
                         shown(front_end),
                         f"port {port} is held by {row['program']} on the host",
-                        f"Stop {row['program']} there, or choose it as the front end where it is one",
+                        _let_go(row["program"]),
                     )
                 )
     return found
+
+
+def _let_go(program: str) -> str:
+    if program == UNKNOWN:
+        return "Find it there with: ss -ltnp. If that names none either, log in as root or as a user with sudo"
+    return f"Stop {program} there, or choose it as the front end where it is one"
 
 
 def claims(choices: Mapping[str, Any]) -> dict[str, Any]:

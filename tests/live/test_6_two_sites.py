@@ -13,7 +13,7 @@ from desk import Desk, Run
 def inventory(desk: Desk) -> str:
     """The quick start's site and a second one on the same machine."""
     second: dict[str, Any] = {
-        **desk.host.inventory(), "web2py_site": "second", "web2py_domain": "second.example.org",
+        **desk.login, "web2py_site": "second", "web2py_domain": "second.example.org",
         "web2py_source": {"type": "pypi"},
     }  # fmt: skip
     first = {"web2py_source": {"type": "pypi"}}

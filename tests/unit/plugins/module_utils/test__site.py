@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
+from ansible_collections.web2py.deploy.plugins.module_utils._host import UNKNOWN
 from ansible_collections.web2py.deploy.plugins.module_utils._site import claims, examine, resolve
 
 ROOT = Path(__file__).resolve().parents[4]
@@ -184,6 +185,7 @@ def test_no_message_shows_a_secret(given: dict[str, Any]) -> None:
         ({"units": ["shop.service"]}, {"web2py_site": "shop"}, "service of that name"),
         ({"listening": [{"port": 80, "program": "apache2"}]}, {}, "port 80 is held by apache2"),
         ({"listening": [{"port": 443, "program": "haproxy"}]}, {}, "port 443 is held by haproxy"),
+        ({"listening": [{"port": 80, "program": UNKNOWN}]}, {}, "ss -ltnp"),
         ({"sites": [{"site": "old", "names": ["www.example.org"], "ports": []}]}, {}, "the site old"),
         ({"sites": [{"site": "old", "names": [], "ports": [8002]}]}, ADMIN, "Choose another port"),
     ],
