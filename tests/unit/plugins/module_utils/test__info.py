@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import copy
+import ssl
 import time
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from ansible_collections.web2py.deploy.plugins.module_utils._info import certificate_days, problems, summary
+from ansible_collections.web2py.deploy.plugins.module_utils._info import certificate_days, is_in_file, problems, summary
 
 SITE: dict[str, Any] = {
     "name": "web2py",
@@ -16,7 +18,11 @@ SITE: dict[str, Any] = {
     "url": "https://www.example.org",
     "front_end": {"name": "nginx"},
     "admin": {"mode": "disabled", "tunnel_port": 8002, "networks": ["192.0.2.0/24"]},
-    "tls": {"provider": "self_signed", "ca": "/etc/web2py/tls/ca.pem"},
+    "tls": {
+        "provider": "self_signed",
+        "ca": "/etc/web2py/tls/ca.pem",
+        "certificate": "/etc/web2py/tls/certificate.pem",
+    },
     "applications": [{"name": "starter"}],
 }
 FOUND: dict[str, Any] = {
@@ -28,6 +34,7 @@ FOUND: dict[str, Any] = {
     "health": {"status": 200},
     "redirect": {"status": 301, "location": "https://www.example.org/"},
     "admin": {"status": 404},
+    "tunnel": None,
     "certificate_days": 365,
 }
 
@@ -48,6 +55,9 @@ def test_a_good_site_has_no_problem() -> None:
         ({"health": {"status": 503}}, "health page"),
         ({"units": {"web2py.service": "failed", "nginx.service": "active"}}, "systemctl status web2py.service"),
         ({"redirect": {"status": 200, "location": None}}, "not redirected"),
+        ({"page": {"status": 200, "present": False}}, "another certificate than /etc/web2py/tls/certificate.pem"),
+        ({"tunnel": {"error": "ConnectionRefusedError"}}, "http://127.0.0.1:8002/admin answered ConnectionRefused"),
+        ({"tunnel": {"status": 404}}, "http://127.0.0.1:8002/admin answered 404"),
         ({"admin": {"status": 200}}, "although web2py_admin is disabled"),
     ],
 )
@@ -75,6 +85,14 @@ def test_the_summary_says_whether_admin_is_open_and_how(mode: str, words: str) -
 def test_the_summary_names_versions_and_address() -> None:
     text = "\n".join(summary(SITE, FOUND))
     assert "https://www.example.org answers 200" in text and "web2py 3.3.3 on Python 3.11.2" in text
+
+
+def test_the_certificate_that_is_shown_is_compared_with_the_file(tmp_path: Path) -> None:
+    one, two = b"one certificate", b"its authority"
+    path = tmp_path / "certificate.pem"
+    path.write_text("Subject: www\n" + ssl.DER_cert_to_PEM_cert(one) + ssl.DER_cert_to_PEM_cert(two))
+    assert is_in_file(one, str(path)) and not is_in_file(two, str(path))
+    assert not is_in_file(one, str(tmp_path / "none"))
 
 
 def test_days_are_read_from_a_verified_certificate_only() -> None:
