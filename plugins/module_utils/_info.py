@@ -102,7 +102,7 @@ def info(site: Mapping[str, Any]) -> dict[str, Any]:
     """What runs and how it answers. Changes nothing."""
     secure = site["ports"]["https"] is not None
     release = _release(site["paths"]["current"])
-    page = ask(site, "/", secure)
+    page = ask(site, first_page(site), secure)
     tunnel = site["admin"]["tunnel_port"]
     return {
         "url": site["url"],
@@ -118,6 +118,13 @@ def info(site: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
+def first_page(site: Mapping[str, Any]) -> str:
+    """What must answer: "/", or what the choices name for an application that has nothing there."""
+    name = site["routes"]["default_application"]
+    paths = {str(row["check_path"]) for row in site["applications"] if row["name"] == name}
+    return next(iter(paths - {f"/{name}/default/index"}), "/")
+
+
 def certificate_days(certificate: Mapping[str, Any]) -> int | None:
     """Whole days until a verified certificate ends; None where it was not verified."""
     if "notAfter" not in certificate:
@@ -125,19 +132,30 @@ def certificate_days(certificate: Mapping[str, Any]) -> int | None:
     return int((ssl.cert_time_to_seconds(certificate["notAfter"]) - time.time()) // 86400)
 
 
-def problems(site: Mapping[str, Any], found: Mapping[str, Any]) -> list[str]:
-    """What keeps the site from being called up, one sentence each with the next thing to look at."""
+def problems(site: Mapping[str, Any], found: Mapping[str, Any], planned: bool = False) -> list[str]:
+    """What keeps the site from being called up, one sentence each with the next thing to look at.
+
+    A dry run (`planned`) has changed nothing: it can judge whether what was built before is up, not how what it would
+    build answers.
+    """
     name = site["name"]
+    if planned:
+        state = found["units"].get(f"{name}.service")
+        dead = found["release"] is not None and state != "active"
+        return [f"{name}.service is {state}. Look at: journalctl -u {name} -n 50"] if dead else []
     look = f"Look at: journalctl -u {name} -n 50"
     wrong = [
         f"{unit} is {state}. Look at: systemctl status {unit}"
         for unit, state in found["units"].items()
         if state != "active"
     ]
-    for what, answer in (("the first page", found["page"]), ("the health page", found["health"])):
+    for what, answer, good in (
+        ("the first page", found["page"], _is_page),
+        ("the health page", found["health"], lambda status: status == 200),
+    ):
         if "error" in answer:
             wrong.append(f"{what} of {found['url']} gave no answer ({answer['error']}). {look}")
-        elif answer["status"] >= 500:
+        elif not good(answer["status"]):
             wrong.append(f"{what} of {found['url']} answered {answer['status']}. {look}")
     if not found["page"].get("present", True):
         unit = f"{site['front_end']['name']}.service"
@@ -153,8 +171,15 @@ def problems(site: Mapping[str, Any], found: Mapping[str, Any]) -> list[str]:
     return wrong
 
 
-def summary(site: Mapping[str, Any], found: Mapping[str, Any]) -> list[str]:
+def _is_page(status: int) -> bool:
+    """A page, a redirection, or a question who asks."""
+    return status < 400 or status in (401, 403)
+
+
+def summary(site: Mapping[str, Any], found: Mapping[str, Any], planned: bool = False) -> list[str]:
     """The closing lines of a run, from what the running site answered."""
+    if planned and found["release"] is None:
+        return [f"No site {site['name']} was built on this host yet; this run would build it"]
     versions = found["versions"]
     page = f"{found['url']} answers {found['page'].get('status', 'nothing')}"
     if found["redirect"]:

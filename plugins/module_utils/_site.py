@@ -155,6 +155,10 @@ def _site_problems(choices: Mapping[str, Any]) -> list[Problem]:
                     "Use some of " + ", ".join(_METHODS),
                 )
             )
+    for method in {"GET", "HEAD"} - set(choices["web2py_methods"]):
+        found.append(
+            Problem("web2py_methods", method, "is missing", "Add it: browsers and the closing check ask with it")
+        )
     if not choices["web2py_root"].startswith("/") or choices["web2py_root"].rstrip("/") in (
         "",
         "/etc",

@@ -22,6 +22,13 @@ def test_a_refused_reload_fails_until_it_is_taken(desk: Desk) -> None:
     assert desk.play("site").status == 0
 
 
+def test_a_preview_sees_a_dead_site(desk: Desk) -> None:
+    desk.on_host("systemctl stop web2py.socket web2py.service")
+    run = desk.play("site", "--check")
+    assert run.status != 0 and "web2py.service is inactive" in run.output, run.output
+    assert desk.play("site").status == 0
+
+
 def test_a_port_for_the_tunnel_that_is_taken_is_refused_at_once(desk: Desk) -> None:
     desk.on_host("systemd-run --unit squatter python3 -m http.server --bind 127.0.0.1 8002")
     run = desk.play("site", web2py_admin="tunnel", web2py_admin_password="correct horse")

@@ -10,7 +10,13 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.web2py.deploy.plugins.module_utils._info import certificate_days, is_in_file, problems, summary
+from ansible_collections.web2py.deploy.plugins.module_utils._info import (
+    certificate_days,
+    first_page,
+    is_in_file,
+    problems,
+    summary,
+)
 
 SITE: dict[str, Any] = {
     "name": "web2py",
@@ -23,7 +29,8 @@ SITE: dict[str, Any] = {
         "ca": "/etc/web2py/tls/ca.pem",
         "certificate": "/etc/web2py/tls/certificate.pem",
     },
-    "applications": [{"name": "starter"}],
+    "applications": [{"name": "starter", "check_path": "/starter/default/index"}],
+    "routes": {"default_application": "starter"},
 }
 FOUND: dict[str, Any] = {
     "url": "https://www.example.org",
@@ -52,7 +59,11 @@ def test_a_good_site_has_no_problem() -> None:
     [
         ({"page": {"error": "ConnectionRefusedError"}}, "no answer"),
         ({"page": {"status": 502}}, "answered 502"),
+        ({"page": {"status": 404}}, "first page of https://www.example.org answered 404"),
+        ({"page": {"status": 405}}, "answered 405"),
         ({"health": {"status": 503}}, "health page"),
+        ({"health": {"status": 404}}, "health page"),
+        ({"health": {"status": 429}}, "health page"),
         ({"units": {"web2py.service": "failed", "nginx.service": "active"}}, "systemctl status web2py.service"),
         ({"redirect": {"status": 200, "location": None}}, "not redirected"),
         ({"page": {"status": 200, "present": False}}, "another certificate than /etc/web2py/tls/certificate.pem"),
@@ -63,6 +74,29 @@ def test_a_good_site_has_no_problem() -> None:
 )
 def test_what_keeps_a_site_from_being_called_up_is_said(changes: dict[str, Any], word: str) -> None:
     assert any(word in line for line in problems(SITE, found(**changes)))
+
+
+@pytest.mark.parametrize("status", [200, 303, 401, 403])
+def test_a_first_page_may_ask_who_is_there(status: int) -> None:
+    assert problems(SITE, found(page={"status": status})) == []
+
+
+def test_an_application_without_a_first_page_names_another() -> None:
+    assert first_page(SITE) == "/"
+    rows = [{"name": name, "check_path": f"/{name}/api/up"} for name in ("starter", "other")]
+    assert first_page({**SITE, "applications": rows}) == "/starter/api/up"
+    assert first_page({**SITE, "applications": rows[1:]}) == "/"
+
+
+@pytest.mark.parametrize(
+    ("release", "state", "count"), [(None, "inactive", 0), ("1", "failed", 1), ("1", "active", 0), ("1", "inactive", 1)]
+)
+def test_a_dry_run_sees_a_dead_site_but_does_not_judge_one_that_is_planned(
+    release: str | None, state: str, count: int
+) -> None:
+    seen = found(release=release, units={"web2py.service": state}, page={"error": "x"}, redirect={"status": 404})
+    assert len(problems(SITE, seen, planned=True)) == count
+    assert ("would build it" in summary(SITE, seen, planned=True)[0]) is (release is None)
 
 
 def test_a_site_without_tls_needs_no_redirect() -> None:

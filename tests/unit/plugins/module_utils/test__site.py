@@ -58,6 +58,7 @@ BAD = [
     ({"web2py_site": "a" * 32}, "web2py_site", "at most 31"),
     ({"web2py_site": "../etc"}, "web2py_site", "short name"),
     ({"web2py_site": "nginx"}, "web2py_site", "program"),
+    ({"web2py_methods": ["POST", "GET"]}, "web2py_methods", "HEAD"),
     ({"web2py_site": 7}, "web2py_site", "Quote"),
     ({"web2py_site": True}, "web2py_site", "Quote"),
     ({"web2py_domain": "http://www.example.org"}, "web2py_domain", "no scheme"),
