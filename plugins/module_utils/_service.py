@@ -23,7 +23,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-STAMPS = "/run/web2py.deploy"
+from ansible_collections.web2py.deploy.plugins.module_utils._tree import RUN
+
+STAMPS = RUN
 UNITS = "/etc/systemd/system"
 PROPERTIES = (
     "LoadState",

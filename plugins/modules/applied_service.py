@@ -158,7 +158,7 @@ from ansible_collections.web2py.deploy.plugins.module_utils._service import (
     untaken,
     write_stamp,
 )
-from ansible_collections.web2py.deploy.plugins.module_utils._tree import locked
+from ansible_collections.web2py.deploy.plugins.module_utils._tree import run_lock
 
 
 class Host:
@@ -294,7 +294,7 @@ def main():
     except ValueError as exc:
         module.fail_json(msg=str(exc))
     # Two sites of one machine are built at once and share the front end's unit.
-    lock = contextlib.nullcontext() if module.check_mode else locked(f"/run/lock/web2py.deploy-{host.name}.lock")
+    lock = contextlib.nullcontext() if module.check_mode else run_lock(host.name)
     try:
         with lock:
             (start if module.params["state"] == "started" else stop)(module, host)

@@ -118,7 +118,7 @@ from ansible_collections.web2py.deploy.plugins.module_utils._files import (
     wanted_all,
 )
 from ansible_collections.web2py.deploy.plugins.module_utils._run import Problem
-from ansible_collections.web2py.deploy.plugins.module_utils._tree import locked
+from ansible_collections.web2py.deploy.plugins.module_utils._tree import run_lock
 
 
 def fail(module, message):
@@ -177,7 +177,7 @@ def main():
             lines = (item.content or b"").decode("utf-8").splitlines()
             module.no_log_values.update(line.strip() for line in lines if len(line.strip()) > 5)
     # Two sites of one machine are built at once: neither's check may see the other's files half written.
-    lock = contextlib.nullcontext() if module.check_mode else locked("/run/lock/web2py.deploy.lock")
+    lock = contextlib.nullcontext() if module.check_mode else run_lock("checked_files")
     try:
         with lock:
             result = put(module, items)

@@ -1,6 +1,8 @@
-"""Each purpose does its part of a change and no more; together they do all of it."""
+"""What a change of choices does, and what it does not."""
 
 from __future__ import annotations
+
+import time
 
 from desk import Desk
 
@@ -14,6 +16,7 @@ SETTINGS = "sha256sum /etc/nginx/sites-available/* /etc/web2py/uwsgi.ini /etc/we
 
 
 def test_the_purposes_share_the_work(desk: Desk) -> None:
+    """Each does its part and no more; together they do all."""
     assert desk.play("site").status == 0
     staged, settings = desk.on_host(STAGED), desk.on_host(SETTINGS)
 
@@ -31,3 +34,15 @@ def test_the_purposes_share_the_work(desk: Desk) -> None:
 
     run = desk.play("site", **CHOICES)
     assert (run.status, run.changed) == (0, 0), run.output
+
+
+def test_a_reload_is_told_once(desk: Desk) -> None:
+    """Not by writing the settings and by a signal; there is a file to touch all the same."""
+    journal = "journalctl -u web2py -o cat | grep -c 'binary reloading uWSGI'"
+    before = int(desk.on_host(journal))
+    desk.on_host("touch /etc/web2py/uwsgi.ini")
+    time.sleep(3)
+    assert int(desk.on_host(journal)) == before
+    desk.on_host("touch /run/web2py/reload")
+    time.sleep(3)
+    assert int(desk.on_host(journal)) == before + 1
