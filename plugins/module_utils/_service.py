@@ -279,6 +279,8 @@ def unread(units: Sequence[Unit], watched: Sequence[str] = ()) -> bool:
 def plan_stopped(units: Sequence[Unit], enabled: bool) -> Plan:
     """Steps that stop a unit; its sockets go first, or they would wake it again."""
     plan = Plan()
+    if any(unit.stale for unit in units):
+        plan.add("take in the unit files", "daemon-reload")
     for item in units:
         if item.running or item.active in ("activating", "deactivating"):
             plan.action = "stop"

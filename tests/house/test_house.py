@@ -147,6 +147,9 @@ SAMPLES: dict[Callable[[Tree], list[str]], list[dict[str, str]]] = {
         {"changelogs/config.yaml": "sections: [[bugfixes, B]]", "changelogs/fragments/a.yml": "bugfixes: It works."},
         {"changelogs/config.yaml": "sections: [[bugfixes, B]]", "changelogs/fragments/a.yml": "bugfixes: [It works]"},
     ],
+    project.headings_of_troubles_are_messages: [
+        {"docs/troubleshooting.md": "# What a run says\n## It broke ... today\n", "plugins/a.py": "f'It broke {when}'"},
+    ],
     project.commands_in_the_papers_exist: [
         {"README.md": "```sh\nansible-playbook web2py.deploy.nothing\n```\n"},
         {"README.md": "```sh\nansible-playbook nothing.yml\n```\n"},

@@ -48,6 +48,13 @@ def test_neither_can_read_the_other(run: Run, desk: Desk) -> None:
         assert [path for path in seen if "/static/" not in path and "/environment-" not in path] == []
 
 
+def test_the_server_is_not_taken_from_under_the_other(run: Run, desk: Desk, inventory: str) -> None:
+    words = ["-i", inventory, "web2py.deploy.uninstall", "--limit", "second", "-e", "nginx_remove_server=true"]
+    gone = desk.ansible("ansible-playbook", *words)
+    assert gone.status != 0 and "also serves web2py" in gone.output, gone.output
+    assert desk.on_host("ls /etc/nginx/sites-enabled/second.conf").strip()
+
+
 def test_taking_one_away_leaves_the_other(run: Run, desk: Desk, inventory: str) -> None:
     gone = desk.ansible("ansible-playbook", "-i", inventory, "web2py.deploy.uninstall", "--limit", "second")
     assert gone.status == 0, gone.output

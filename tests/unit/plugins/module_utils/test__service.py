@@ -128,6 +128,10 @@ def test_sockets_stop_first_or_they_would_wake_the_unit() -> None:
     assert plan_stopped([Unit("a.service")], False).words == []
 
 
+def test_a_drop_in_that_was_taken_away_is_forgotten_too() -> None:
+    assert plan_stopped([replace(UP, active="inactive", stale=True)], True).commands == [["daemon-reload"]]
+
+
 @pytest.mark.parametrize(
     ("unit", "state"),
     [
