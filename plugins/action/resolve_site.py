@@ -12,7 +12,7 @@ import yaml
 from ansible.errors import AnsibleError
 from ansible.plugins.action import ActionBase
 
-from ansible_collections.web2py.deploy.plugins.module_utils._site import PREFIX, claims, examine, resolve
+from ansible_collections.web2py.deploy.plugins.module_utils._site import PREFIX, claims, examine, examine_names, resolve
 from ansible_collections.web2py.deploy.plugins.module_utils._spec import Problem, validate
 from ansible_collections.web2py.deploy.plugins.plugin_utils._certificate import problems as certificate_problems
 from ansible_collections.web2py.deploy.plugins.plugin_utils._controller import located
@@ -32,15 +32,23 @@ class ActionModule(ActionBase):
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         task_vars = task_vars or {}
         result = super().run(tmp, task_vars)
-        _validation, arguments = self.validate_argument_spec({"host": {"type": "dict", "required": True}})
-        host = arguments["host"]
+        _validation, arguments = self.validate_argument_spec(
+            {"host": {"type": "dict", "required": True}, "purpose": {"choices": ["build", "look"], "default": "build"}}
+        )
+        host, look = arguments["host"], arguments["purpose"] == "look"
         table = options()
         given, unreadable = self._choices(task_vars)
-        others = self._others(table, task_vars)
-        choices, problems = examine(table, given, host, others)
-        names = claims(choices)["names"] if not problems else []
-        choices, missing = located(choices, task_vars.get("inventory_dir"))
-        problems = unreadable + problems + missing + self._certificate(choices, names)
+        if look:
+            choices, problems = examine_names(table, given)
+            choices, _missing = located(choices, task_vars.get("inventory_dir"))
+            # Who looks needs no secrets, hence no vault either.
+            unreadable = [problem for problem in unreadable if not table.get(problem.variable, {}).get("no_log")]
+        else:
+            choices, problems = examine(table, given, host, self._others(table, task_vars))
+            names = claims(choices)["names"] if not problems else []
+            choices, missing = located(choices, task_vars.get("inventory_dir"))
+            problems += missing + self._certificate(choices, names)
+        problems = unreadable + problems
         if problems:
             lines = [f"  {number}. {problem}" for number, problem in enumerate(problems, 1)]
             count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"

@@ -236,6 +236,13 @@ def apply(items: Sequence[Wanted], before: dict[str, Found], check: Callable[[],
         raise Refused(words)
 
 
+def refusal(changed: Sequence[Wanted]) -> str:
+    """What a checker's objection means for the files that were to change."""
+    if changed:
+        return "the previous files are back, because the new ones were refused"
+    return "nothing had to be changed, but the checker objects to what is there already"
+
+
 def _undo(done: Sequence[Wanted], before: dict[str, Found]) -> None:
     for item in reversed(done):
         put_back(item.path, before[item.path])

@@ -10,7 +10,11 @@ import json
 import os
 import platform
 import re
+from collections.abc import Sequence
 from typing import Any
+
+# The program of a port whose owner cannot be seen.
+UNKNOWN = "a program out of sight"
 
 
 def os_release(text: str) -> tuple[str, str]:
@@ -27,6 +31,13 @@ def installed_packages(text: str) -> list[str]:
 def groups(text: str) -> list[str]:
     """Names of the groups in the text of /etc/group."""
     return sorted(line.split(":")[0] for line in text.splitlines() if ":" in line)
+
+
+def unfinished(text: str, journal: Sequence[str]) -> bool:
+    """Was an installation killed? dpkg's status file and the names in its folder `updates` tell."""
+    return any(name.isdigit() for name in journal) or bool(
+        re.search(r"^Status: \w+ (\w+ (half-|unpacked|triggers-)|reinstreq )", text, re.MULTILINE)
+    )
 
 
 def users(text: str) -> dict[str, str]:
@@ -53,6 +64,13 @@ def _read(path: str) -> str:
             return stream.read()
     except OSError:
         return ""
+
+
+def _names(folder: str) -> list[str]:
+    try:
+        return os.listdir(folder)
+    except OSError:
+        return []
 
 
 def _owners(inodes: set[str]) -> dict[str, str]:
@@ -89,7 +107,8 @@ def host() -> dict[str, Any]:
     for table in ("/proc/net/tcp", "/proc/net/tcp6"):
         ports.update(listening(_read(table)))
     owners = _owners(set(ports))
-    programs = sorted({(port, owners.get(inode, "unknown")) for inode, port in ports.items()})
+    dpkg = _read("/var/lib/dpkg/status")
+    programs = sorted({(port, owners.get(inode, UNKNOWN)) for inode, port in ports.items()})
     return {
         "distribution": distribution,
         "version": version,
@@ -98,7 +117,8 @@ def host() -> dict[str, Any]:
         "ipv6": bool(_read("/proc/net/if_inet6")),
         "cpus": len(os.sched_getaffinity(0)),
         "memory_mb": memory_mb(_read("/proc/meminfo")),
-        "packages": installed_packages(_read("/var/lib/dpkg/status")),
+        "packages": installed_packages(dpkg),
+        "packages_unfinished": unfinished(dpkg, _names("/var/lib/dpkg/updates")),
         "users": users(_read("/etc/passwd")),
         "groups": groups(_read("/etc/group")),
         "listening": [{"port": port, "program": program} for port, program in programs],

@@ -8,6 +8,7 @@ from __future__ import annotations
 import http.client
 import json
 import os
+import re
 import socket
 import ssl
 import subprocess
@@ -25,6 +26,7 @@ class _Loopback(http.client.HTTPConnection):
         super().__init__(name, port, timeout=TIMEOUT_SECONDS)
         self._context = context
         self.certificate: dict[str, Any] = {}
+        self.shown: bytes | None = None
 
     def connect(self) -> None:
         raw = socket.create_connection(("127.0.0.1", self.port), self.timeout)
@@ -32,6 +34,7 @@ class _Loopback(http.client.HTTPConnection):
         if self._context:
             secured = self._context.wrap_socket(raw, server_hostname=self.host)
             self.certificate = dict(secured.getpeercert() or {})
+            self.shown = secured.getpeercert(True)
             self.sock = secured
 
 
@@ -46,10 +49,15 @@ def _context(site: Mapping[str, Any]) -> ssl.SSLContext:
 
 
 def ask(site: Mapping[str, Any], path: str, secure: bool) -> dict[str, Any]:
-    """Status, Location and certificate of one request under the site's canonical name; `error` where none came."""
+    """The answer to one request under the site's canonical name."""
     port = site["ports"]["https"] if secure else site["ports"]["http"]
+    return _ask(site["domain"], port, path, site if secure else None)
+
+
+def _ask(name: str, port: int, path: str, secure: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """Status, Location and certificate of one request; `error` where no answer came."""
     try:
-        connection = _Loopback(site["domain"], port, _context(site) if secure else None)
+        connection = _Loopback(name, port, _context(secure) if secure else None)
         connection.request("GET", path, headers={"Connection": "close", "User-Agent": "web2py.deploy"})
         response = connection.getresponse()
         response.read()
@@ -60,7 +68,20 @@ def ask(site: Mapping[str, Any], path: str, secure: bool) -> dict[str, Any]:
         "status": response.status,
         "location": response.getheader("Location"),
         "certificate": connection.certificate,
+        "present": connection.shown is None
+        or secure is None
+        or is_in_file(connection.shown, secure["tls"]["certificate"]),
     }
+
+
+def is_in_file(certificate: bytes, path: str) -> bool:
+    """Is this certificate the first of a file?"""
+    try:
+        with open(path, encoding="utf-8") as stream:
+            text = re.search(r"-----BEGIN CERTIFICATE-----.*?-----END CERTIFICATE-----", stream.read(), re.DOTALL)
+        return text is not None and ssl.PEM_cert_to_DER_cert(text.group()) == certificate
+    except (OSError, ValueError):
+        return False
 
 
 def _unit_states(units: Sequence[str]) -> dict[str, str]:
@@ -81,7 +102,8 @@ def info(site: Mapping[str, Any]) -> dict[str, Any]:
     """What runs and how it answers. Changes nothing."""
     secure = site["ports"]["https"] is not None
     release = _release(site["paths"]["current"])
-    page = ask(site, "/", secure)
+    page = ask(site, first_page(site), secure)
+    tunnel = site["admin"]["tunnel_port"]
     return {
         "url": site["url"],
         "release": release.get("id"),
@@ -90,9 +112,17 @@ def info(site: Mapping[str, Any]) -> dict[str, Any]:
         "page": page,
         "redirect": ask(site, "/", False) if secure else None,
         "admin": ask(site, "/admin", secure),
+        "tunnel": _ask("localhost", tunnel, "/admin") if site["admin"]["mode"] == "tunnel" else None,
         "health": ask(site, "/healthz", secure),
         "certificate_days": certificate_days(page.get("certificate") or {}),
     }
+
+
+def first_page(site: Mapping[str, Any]) -> str:
+    """What must answer: "/", or what the choices name for an application that has nothing there."""
+    name = site["routes"]["default_application"]
+    paths = {str(row["check_path"]) for row in site["applications"] if row["name"] == name}
+    return next(iter(paths - {f"/{name}/default/index"}), "/")
 
 
 def certificate_days(certificate: Mapping[str, Any]) -> int | None:
@@ -102,20 +132,38 @@ def certificate_days(certificate: Mapping[str, Any]) -> int | None:
     return int((ssl.cert_time_to_seconds(certificate["notAfter"]) - time.time()) // 86400)
 
 
-def problems(site: Mapping[str, Any], found: Mapping[str, Any]) -> list[str]:
-    """What keeps the site from being called up, one sentence each with the next thing to look at."""
+def problems(site: Mapping[str, Any], found: Mapping[str, Any], planned: bool = False) -> list[str]:
+    """What keeps the site from being called up, one sentence each with the next thing to look at.
+
+    A dry run (`planned`) has changed nothing: it can judge whether what was built before is up, not how what it would
+    build answers.
+    """
     name = site["name"]
+    if planned:
+        state = found["units"].get(f"{name}.service")
+        dead = found["release"] is not None and state != "active"
+        return [f"{name}.service is {state}. Look at: journalctl -u {name} -n 50"] if dead else []
     look = f"Look at: journalctl -u {name} -n 50"
     wrong = [
         f"{unit} is {state}. Look at: systemctl status {unit}"
         for unit, state in found["units"].items()
         if state != "active"
     ]
-    for what, answer in (("the first page", found["page"]), ("the health page", found["health"])):
+    for what, answer, good in (
+        ("the first page", found["page"], _is_page),
+        ("the health page", found["health"], lambda status: status == 200),
+    ):
         if "error" in answer:
             wrong.append(f"{what} of {found['url']} gave no answer ({answer['error']}). {look}")
-        elif answer["status"] >= 500:
+        elif not good(answer["status"]):
             wrong.append(f"{what} of {found['url']} answered {answer['status']}. {look}")
+    if not found["page"].get("present", True):
+        unit = f"{site['front_end']['name']}.service"
+        wrong.append(f"{found['url']} shows another certificate than {site['tls']['certificate']}. Reload {unit}")
+    tunnel = found["tunnel"]
+    if tunnel is not None and tunnel.get("status", 500) >= 400:
+        answer = tunnel.get("error") or tunnel["status"]
+        wrong.append(f"admin at http://127.0.0.1:{site['admin']['tunnel_port']}/admin answered {answer}. {look}")
     if found["redirect"] is not None and not str(found["redirect"].get("location") or "").startswith(found["url"]):
         wrong.append(f"http is not redirected to {found['url']} but answered {found['redirect']}")
     if site["admin"]["mode"] != "https" and found["admin"].get("status", 404) < 400:
@@ -123,8 +171,15 @@ def problems(site: Mapping[str, Any], found: Mapping[str, Any]) -> list[str]:
     return wrong
 
 
-def summary(site: Mapping[str, Any], found: Mapping[str, Any]) -> list[str]:
+def _is_page(status: int) -> bool:
+    """A page, a redirection, or a question who asks."""
+    return status < 400 or status in (401, 403)
+
+
+def summary(site: Mapping[str, Any], found: Mapping[str, Any], planned: bool = False) -> list[str]:
     """The closing lines of a run, from what the running site answered."""
+    if planned and found["release"] is None:
+        return [f"No site {site['name']} was built on this host yet; this run would build it"]
     versions = found["versions"]
     page = f"{found['url']} answers {found['page'].get('status', 'nothing')}"
     if found["redirect"]:

@@ -12,16 +12,20 @@ Private to this collection.
 
 from __future__ import annotations
 
+import glob
 import hashlib
 import json
 import os
 import stat
 import tempfile
+from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-STAMPS = "/run/web2py.deploy"
+from ansible_collections.web2py.deploy.plugins.module_utils._tree import RUN
+
+STAMPS = RUN
 UNITS = "/etc/systemd/system"
 PROPERTIES = (
     "LoadState",
@@ -33,6 +37,7 @@ PROPERTIES = (
     "FragmentPath",
     "DropInPaths",
     "InvocationID",
+    "MainPID",
     "InactiveExitTimestampMonotonic",
 )
 _NEITHER = ("static", "indirect", "generated", "alias", "transient")
@@ -53,6 +58,7 @@ class Unit:
     files: tuple[str, ...] = ()
     life: str = ""
     begun: float = 0.0
+    main: int = 0
 
     @property
     def running(self) -> bool:
@@ -63,6 +69,11 @@ class Unit:
     def enabled(self) -> bool:
         """Does it start at boot? A static unit has no say in it and counts as it is."""
         return self.file_state not in ("disabled", "", "masked")
+
+    @property
+    def held(self) -> bool:
+        """Is it masked, but only until the next boot?"""
+        return self.load == "masked" and self.file_state == "masked-runtime"
 
     @property
     def known(self) -> bool:
@@ -123,7 +134,23 @@ def _unit(name: str, block: str, clock_offset: float) -> Unit:
         files=tuple(path for path in paths if path.startswith(UNITS + "/")),
         life=values.get("InvocationID", ""),
         begun=begun / 1e6 + clock_offset if begun else 0.0,
+        main=int(values.get("MainPID") or 0),
     )
+
+
+def children(main: int, folder: str = "/proc") -> set[tuple[int, int]]:
+    """(number, time of start) of every process that another has started."""
+    found = set()
+    for path in glob.iglob(os.path.join(folder, "[0-9]*", "stat")):
+        try:
+            with open(path, encoding="utf-8", errors="replace") as handle:
+                text = handle.read()
+        except OSError:
+            continue  # it has just ended
+        words = text.rpartition(") ")[2].split()
+        if len(words) > 19 and int(words[1]) == main:
+            found.add((int(text.split(" ", 1)[0]), int(words[19])))
+    return found
 
 
 def see(path: str) -> Seen:
@@ -252,6 +279,8 @@ def unread(units: Sequence[Unit], watched: Sequence[str] = ()) -> bool:
 def plan_stopped(units: Sequence[Unit], enabled: bool) -> Plan:
     """Steps that stop a unit; its sockets go first, or they would wake it again."""
     plan = Plan()
+    if any(unit.stale for unit in units):
+        plan.add("take in the unit files", "daemon-reload")
     for item in units:
         if item.running or item.active in ("activating", "deactivating"):
             plan.action = "stop"
@@ -265,6 +294,20 @@ def plan_stopped(units: Sequence[Unit], enabled: bool) -> Plan:
 def own_files(units: Sequence[Unit]) -> list[str]:
     """Unit files and drop-ins that belong to the administrator, not to a package."""
     return [path for unit in units for path in unit.files]
+
+
+def untaken(unit: Unit, before: set[tuple[int, int]], folder: str = "/proc") -> bool:
+    """Has a unit with workers no new ones since a reload? A server that refuses its new files goes on in silence."""
+    return bool(before) and not children(unit.main, folder) - before
+
+
+def tail(path: str | None, lines: int = 10) -> str:
+    """The last lines of a log, with a heading; empty where there is none."""
+    try:
+        with open(path or "", encoding="utf-8", errors="replace") as handle:
+            return f"\nLast lines of {path}:\n" + "".join(deque(handle, lines)).strip()
+    except OSError:
+        return ""
 
 
 def settled(unit: Unit) -> bool | None:

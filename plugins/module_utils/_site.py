@@ -23,6 +23,7 @@ from ansible_collections.web2py.deploy.plugins.module_utils._backend import (
 )
 from ansible_collections.web2py.deploy.plugins.module_utils._credentials import bare, held
 from ansible_collections.web2py.deploy.plugins.module_utils._folders import fits, folders, remedy, words
+from ansible_collections.web2py.deploy.plugins.module_utils._host import UNKNOWN
 from ansible_collections.web2py.deploy.plugins.module_utils._packages import packages
 from ansible_collections.web2py.deploy.plugins.module_utils._policy import policy
 from ansible_collections.web2py.deploy.plugins.module_utils._spec import Problem, nearest, shown, validate
@@ -104,6 +105,12 @@ def _dead(problem: Problem, given: Mapping[str, Any]) -> Problem:
     return Problem(problem.variable, shown(word), trouble, remedy.capitalize())
 
 
+def examine_names(options: Mapping[str, Any], given: Mapping[str, Any]) -> tuple[dict[str, Any], list[Problem]]:
+    """As `examine`, for those who look at a site or take it away: only what keeps it from being resolved."""
+    choices, problems = validate(options, {name: value for name, value in given.items() if name not in NOT_CHOICES})
+    return choices, problems or _site_problems(choices)
+
+
 def _faulty(name: str, problems: Sequence[Problem]) -> bool:
     return any(re.split(r"[.\[]", problem.variable)[0] == name for problem in problems)
 
@@ -177,6 +184,10 @@ def _site_problems(choices: Mapping[str, Any]) -> list[Problem]:
                     "Use some of " + ", ".join(_METHODS),
                 )
             )
+    for method in {"GET", "HEAD"} - set(choices["web2py_methods"]):
+        found.append(
+            Problem("web2py_methods", method, "is missing", "Add it: browsers and the closing check ask with it")
+        )
     if not fits(choices["web2py_root"]):
         found.append(
             Problem(
@@ -495,18 +506,29 @@ def _host_problems(choices: Mapping[str, Any], host: Mapping[str, Any]) -> list[
             Problem("web2py_site", shown(name), "the distribution has a service of that name", "Choose another name")
         )
     front_end = choices["web2py_front_end"]
-    for port in [80] + ([443] if choices["web2py_tls"]["provider"] != "none" else []):
-        for row in host.get("listening", ()):
-            if row["port"] == port and row["program"] not in (FRONT_ENDS[front_end].program, "systemd"):
-                found.append(
-                    Problem(
-                        "web2py_front_end",
-                        shown(front_end),
-                        f"port {port} is held by {row['program']} on the host",
-                        f"Stop {row['program']} there, or choose it as the front end where it is one",
-                    )
+    ports = {80: "web2py_front_end"}
+    if choices["web2py_tls"]["provider"] != "none":
+        ports[443] = "web2py_front_end"
+    if choices["web2py_admin"] == "tunnel":
+        ports[choices["web2py_admin_tunnel_port"]] = "web2py_admin_tunnel_port"
+    for row in host.get("listening", ()):
+        if row["port"] in ports and row["program"] not in (FRONT_ENDS[front_end].program, "systemd"):
+            variable = ports[row["port"]]
+            found.append(
+                Problem(
+                    variable,
+                    shown(choices[variable]),
+                    f"port {row['port']} is held by {row['program']} on the host",
+                    _let_go(row["program"]) if row["port"] in (80, 443) else "Choose another port",
                 )
+            )
     return found
+
+
+def _let_go(program: str) -> str:
+    if program == UNKNOWN:
+        return "Find it there with: ss -ltnp. If that names none either, log in as root or as a user with sudo"
+    return f"Stop {program} there, or choose it as the front end where it is one"
 
 
 def claims(choices: Mapping[str, Any]) -> dict[str, Any]:
@@ -570,7 +592,7 @@ def resolve(choices: Mapping[str, Any], host: Mapping[str, Any]) -> dict[str, An
         applications.append(
             _application({"name": "admin", "source": {"type": "bundled"}}, f"{current}/web2py/applications")
         )
-    default = choices["web2py_default_application"] or applications[0]["name"]
+    default = choices["web2py_default_application"] or next((row["name"] for row in applications), "")
     hosts = [{"name": choices["web2py_domain"], "aliases": list(choices["web2py_aliases"]), "application": default}]
     hosts += [
         {"name": domain, "aliases": [], "application": row["name"]}

@@ -21,6 +21,7 @@ from typing import Any, NamedTuple
 from ansible_collections.web2py.deploy.plugins.module_utils._run import Problem
 
 TEMPORARY = ".tmp-"
+RUN = "/run/web2py.deploy"  # ours, root's only
 FOLDER_MODE = 0o751  # everybody passes through to static/, nobody but the site lists it
 _LOCK_SECONDS = 60
 
@@ -163,10 +164,20 @@ def settle(root: str, owner: Owner, public: str | None = None) -> None:
                 )
 
 
+def run_lock(name: str, folder: str = RUN) -> contextlib.AbstractContextManager[None]:
+    """A lock that ends with the host's run, in a folder where nobody else can hold it."""
+    return locked(os.path.join(folder, name + ".lock"))
+
+
 @contextlib.contextmanager
 def locked(path: str) -> Iterator[None]:
     """Only one run at a time changes a site."""
-    with os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600), "r+") as file:
+    try:
+        os.makedirs(os.path.dirname(path), mode=0o755, exist_ok=True)
+        handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    except OSError as error:
+        raise Problem(f"{path} cannot be locked: {error.strerror}. Remove it if it is not root's own.") from None
+    with os.fdopen(handle, "r+") as file:
         deadline = time.monotonic() + _LOCK_SECONDS
         while True:
             try:

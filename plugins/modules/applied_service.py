@@ -14,7 +14,11 @@ description:
   - The digests of those files are kept below C(/run/web2py.deploy) when they were taken in. A run that was killed
     between writing a file and reloading the unit is therefore mended by the next run, and a unit with nothing new
     is left alone.
+  - A reload counts when the unit has new processes, if it had any. A server that refuses its new files often says so to
+    nobody and goes on; the files then stay pending and the module fails.
   - A unit that was started by something else counts as having read every file that is older than its start.
+  - A unit that is masked until the next boot only, as the role P(web2py.deploy.packages#role) leaves a new server, is
+    unmasked; one that is masked for good is refused.
   - Unit files and drop-ins below C(/etc/systemd/system) are watched without being named.
 author:
   - web2py.deploy maintainers (@web2py)
@@ -64,6 +68,9 @@ options:
     description: Seconds to wait for the unit and for the probe's answer.
     type: int
     default: 60
+  log:
+    description: A log besides the journal that tells why a unit fails. Its last lines are part of the message.
+    type: path
   probe:
     description: A question that the running unit must answer with 200. Not asked in check mode.
     type: dict
@@ -134,6 +141,7 @@ from ansible_collections.web2py.deploy.plugins.module_utils._probe import Unansw
 from ansible_collections.web2py.deploy.plugins.module_utils._run import Problem
 from ansible_collections.web2py.deploy.plugins.module_utils._service import (
     PROPERTIES,
+    children,
     diff,
     full_name,
     own_files,
@@ -145,10 +153,12 @@ from ansible_collections.web2py.deploy.plugins.module_utils._service import (
     remove_stamp,
     see,
     settled,
+    tail,
     unread,
+    untaken,
     write_stamp,
 )
-from ansible_collections.web2py.deploy.plugins.module_utils._tree import locked
+from ansible_collections.web2py.deploy.plugins.module_utils._tree import run_lock
 
 
 class Host:
@@ -181,17 +191,20 @@ class Host:
     def fail(self, message):
         lines = self.module.run_command(["journalctl", "-u", self.name, "-n", "20", "-o", "cat", "--no-pager"])[1]
         message += f"\nLast lines of its journal:\n{lines.strip()}\nMore: journalctl -u {self.name}"
+        message += tail(self.module.params["log"])
         self.module.fail_json(msg=f"{message}\nOnce the cause is mended, run again: nothing is lost.")
 
-    def wait(self, deadline):
-        """Wait until the unit is up; its new state."""
+    def wait(self, deadline, before=frozenset()):
+        """Wait until the unit is up, with other workers than before a reload; its new state."""
         while True:
             unit = self.show()[-1]
             state = settled(unit)
-            if state:
+            old = untaken(unit, before)
+            if state and not old:
                 return unit
             if state is False or time.monotonic() > deadline:
-                self.fail(f"{self.name} did not come up: it is {unit.active} ({unit.sub})")
+                words = "did not take in the reload and goes on with what it had" if old else "did not come up"
+                self.fail(f"{self.name} {words}: it is {unit.active} ({unit.sub})")
             time.sleep(0.1)
 
     def ask(self, question, deadline, patient):
@@ -208,11 +221,12 @@ class Host:
 def start(module, host):
     params = module.params
     units = host.show()
+    held = [unit.name for unit in units if unit.held]
     stale = unread(units, params["restart_on"])
-    if stale and not module.check_mode:
-        host.do([["daemon-reload"]])
+    if (held or stale) and not module.check_mode:
+        host.do([["unmask", "--runtime", name] for name in held] + [["daemon-reload"]])
         units = host.show()
-    masked = [unit.name for unit in units if unit.load == "masked"]
+    masked = [unit.name for unit in units if unit.load == "masked" and not unit.held]
     if masked:
         module.fail_json(msg=f"{masked[0]} is masked; lift it with: systemctl unmask {masked[0]}")
     unit = units[-1]
@@ -222,14 +236,15 @@ def start(module, host):
     plan = plan_started(
         units, params["enabled"], [path for path in todo if path in restart], [p for p in todo if p not in restart]
     )
-    steps = ["take in the unit files"] * stale + plan.words
+    steps = [f"unmask {name}" for name in held] + ["take in the unit files"] * stale + plan.words
     result = {"changed": bool(steps), "action": plan.action, "steps": steps, "pending": todo}
     if not module.check_mode:
         deadline = time.monotonic() + params["timeout"]
+        before = children(unit.main) if plan.action == "reload" else set()
         host.do(plan.commands)
         if plan.action == "reload":
             time.sleep(0.3)  # systemctl does not wait: give the workers time to stop taking requests for the old code
-        write_stamp(host.wait(deadline) if plan.commands else unit, seen)
+        write_stamp(host.wait(deadline, before) if plan.commands else unit, seen)
         if params["probe"]:
             result["answer"] = host.ask(params["probe"], deadline, patient=plan.action != "none")
     module.exit_json(diff=diff(units, steps), **result)
@@ -269,6 +284,7 @@ def main():
             "restart_on": {"type": "list", "elements": "path", "default": []},
             "reload_on": {"type": "list", "elements": "path", "default": []},
             "timeout": {"type": "int", "default": 60},
+            "log": {"type": "path"},
             "probe": {"type": "dict", "options": question},
         },
         supports_check_mode=True,
@@ -278,7 +294,7 @@ def main():
     except ValueError as exc:
         module.fail_json(msg=str(exc))
     # Two sites of one machine are built at once and share the front end's unit.
-    lock = contextlib.nullcontext() if module.check_mode else locked(f"/run/lock/web2py.deploy-{host.name}.lock")
+    lock = contextlib.nullcontext() if module.check_mode else run_lock(host.name)
     try:
         with lock:
             (start if module.params["state"] == "started" else stop)(module, host)

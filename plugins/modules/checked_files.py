@@ -13,8 +13,8 @@ description:
   - Brings files, links and directories to the wanted state, then runs a checker over the result.
   - When the checker objects, or anything else goes wrong, every previous file comes back and the module fails
     with the checker's own words.
-  - The checker also runs when nothing had to be written, so that a run that was killed between writing and checking
-    is caught by the next one.
+  - The checker also runs when nothing had to be written. What a run that was killed has left unchecked, or what
+    somebody else has broken, is thus noticed, and left as it is.
   - Each file is replaced by rename; a reader never sees half of it.
 author:
   - web2py.deploy maintainers (@web2py)
@@ -115,10 +115,11 @@ from ansible_collections.web2py.deploy.plugins.module_utils._files import (
     found,
     missing_names,
     obstacle,
+    refusal,
     wanted_all,
 )
 from ansible_collections.web2py.deploy.plugins.module_utils._run import Problem
-from ansible_collections.web2py.deploy.plugins.module_utils._tree import locked
+from ansible_collections.web2py.deploy.plugins.module_utils._tree import run_lock
 
 
 def fail(module, message):
@@ -177,7 +178,7 @@ def main():
             lines = (item.content or b"").decode("utf-8").splitlines()
             module.no_log_values.update(line.strip() for line in lines if len(line.strip()) > 5)
     # Two sites of one machine are built at once: neither's check may see the other's files half written.
-    lock = contextlib.nullcontext() if module.check_mode else locked("/run/lock/web2py.deploy.lock")
+    lock = contextlib.nullcontext() if module.check_mode else run_lock("checked_files")
     try:
         with lock:
             result = put(module, items)
@@ -203,7 +204,7 @@ def put(module, items):
         try:
             apply(changed, before, lambda: run_check(module))
         except Refused as exc:
-            fail(module, f"the previous files are back, because the new ones were refused: {exc}")
+            fail(module, f"{refusal(changed)}: {exc}")
     return {
         "changed": bool(changed),
         "changed_files": [item.path for item in changed],

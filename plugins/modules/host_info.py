@@ -76,6 +76,9 @@ host:
       description: Names of the installed packages.
       type: list
       elements: str
+    packages_unfinished:
+      description: Whether an installation was killed half way.
+      type: bool
     users:
       description: Home folder by user name.
       type: dict

@@ -20,6 +20,13 @@ options:
     description: What C(host_info) returned for the host.
     type: dict
     required: true
+  purpose:
+    description:
+      - V(build) refuses whatever a site could not be built with.
+      - V(look) refuses only what keeps the site from being resolved, so that one can look at it and take it away.
+    type: str
+    choices: [build, look]
+    default: build
 attributes:
   check_mode:
     description: Can run in check mode and return the same.

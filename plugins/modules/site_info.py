@@ -22,7 +22,7 @@ options:
     required: true
 attributes:
   check_mode:
-    description: Can run in check mode and return the same.
+    description: Asks the same. Answers are not judged, because the site may not be as planned yet; its unit is.
     support: full
   diff_mode:
     description: Nothing is changed, hence nothing differs.
@@ -65,7 +65,10 @@ def main() -> None:
     module = AnsibleModule(argument_spec={"site": {"type": "dict", "required": True}}, supports_check_mode=True)
     site = module.params["site"]
     found = info(site)
-    module.exit_json(changed=False, info=found, problems=problems(site, found), summary=summary(site, found))
+    planned = module.check_mode
+    module.exit_json(
+        changed=False, info=found, problems=problems(site, found, planned), summary=summary(site, found, planned)
+    )
 
 
 if __name__ == "__main__":

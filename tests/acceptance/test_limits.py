@@ -77,6 +77,14 @@ def test_long_but_decent_headers_arrive(probe: Probe) -> None:
     assert len(answer["query"]) == 3000 and len(answer["headers"]["cookie"]) == 4002
 
 
+@pytest.mark.parametrize("count, size", [(3, 15_000), (3, 7_000), (900, 1)], ids=["huge", "large", "many"])
+def test_a_head_is_refused_or_arrives(count: int, size: int, probe: Probe) -> None:
+    """What the front end lets through, the application server takes: there is no gap in which a visitor is told 502."""
+    answer = probe.ask(f"echo?{'q' * 7000}", {f"X-{number}": "x" * size for number in range(count)})
+    assert answer.status in (200, 400, 414, 431), answer.status
+    assert (answer.status == 200) is (size < 8000 and count < 1000)
+
+
 def seconds_until_closed(sock: socket.socket, longest: float) -> float:
     begin = time.monotonic()
     sock.settimeout(longest)

@@ -192,6 +192,20 @@ def commands_in_the_papers_exist(tree: Tree) -> list[str]:
     return found
 
 
+def headings_of_troubles_are_messages(tree: Tree) -> list[str]:
+    """An administrator searches for the words of a message: each stands so in the code, with ... for what varies."""
+    name = "docs/troubleshooting.md"
+    part = re.search(r"^# What a run says\n(.*?)(?=^# |\Z)", tree.text(name), re.MULTILINE | re.DOTALL)
+    words = re.findall(r"^## (.*)", part[1], re.MULTILINE) if part else []
+    code = "".join(tree.text(path) for path in tree.match("plugins/**/*.py", "roles/*/tasks/*.yml"))
+    return [
+        f"{name}: no message says '{piece.strip()}'"
+        for heading in words
+        for piece in heading.split("...")
+        if piece.strip() not in code
+    ]
+
+
 def lost_words(tree: Tree, words: list[str], playbooks: set[str], made: set[str]) -> list[str]:
     """What an ansible-playbook line names and the checkout does not have."""
     found = []

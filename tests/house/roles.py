@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from tests.house.tree import Tree, arguments_of, module_of
+from tests.house.tree import Tree, arguments_of, module_of, walk
 
 PURPOSES = {"install", "configure", "content", "verify"}
 SHARED_FACTS = {"web2py_resolved", "web2py_host"}
@@ -291,6 +291,41 @@ def tags_are_known(tree: Tree) -> list[str]:
         found += [f"tag {tag} is not in README.md's section Tags" for tag in sorted(used - listed)]
         found += [f"README.md lists the tag {tag}, which no task has" for tag in sorted(listed - used)]
     return found
+
+
+def purposes_reach_what_they_name(tree: Tree) -> list[str]:
+    """In roles that a playbook runs: install is packages, content is staging and switching, configure the rest."""
+    found = []
+    for role in ran(tree):
+        for entry in tree.yaml(f"roles/{role}/tasks/main.yml") or []:
+            own = [tag for tag in entry.get("tags", []) if tag in PURPOSES]
+            place = f"roles/{role}/tasks/main.yml: '{entry.get('name')}'"
+            found += [f"{place} has {len(own)} purposes"] if len(own) != 1 else []
+            for task in reached(tree, role, entry):
+                word = purpose(task)
+                found += [f"{place} does not reach '{task.get('name')}' ({word})"] if own != [word] else []
+    return found
+
+
+def ran(tree: Tree) -> list[str]:
+    """The roles that a playbook lists."""
+    plays = [play for name in tree.match("playbooks/*.yml") for play in tree.yaml(name) if isinstance(play, dict)]
+    return sorted({str(row["role"]).rpartition(".")[2] for play in plays for row in play.get("roles", [])})
+
+
+def reached(tree: Tree, role: str, entry: dict[str, Any]) -> list[dict[str, Any]]:
+    """A task, or all tasks of the file that it brings in."""
+    if not module_of(entry).endswith(("import_tasks", "include_tasks")):
+        return [entry]
+    inner = walk(tree.yaml(f"roles/{role}/tasks/{entry[module_of(entry)]}"))
+    return [task for one in inner if module_of(one) for task in reached(tree, role, one)]
+
+
+def purpose(task: dict[str, Any]) -> str:
+    if str(arguments_of(task).get("name")) == "web2py.deploy.packages":
+        return "install"
+    staging = ("web2py.deploy.web2py_source", "web2py.deploy.applications")
+    return "content" if module_of(task) in staging else "configure"
 
 
 def tags(value: Any) -> set[str]:

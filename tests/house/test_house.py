@@ -12,6 +12,7 @@ from tests.house.tree import Tree
 
 ROOT = Path(__file__).resolve().parents[2]
 TASK = "- name: Main is there\n  "
+RUNS_A = "- hosts: all\n  roles: [{role: web2py.deploy.a}]\n"
 SPEC = "argument_specs:\n  main:\n    short_description: Sample\n    options:\n      "
 MODULE = 'DOCUMENTATION = """\nmodule: x\noptions:\n  a: {description: A}\n"""\nf(argument_spec=dict(b=1))\n'
 
@@ -109,6 +110,14 @@ SAMPLES: dict[Callable[[Tree], list[str]], list[dict[str, str]]] = {
         {"playbooks/site.yml": "- hosts: all\n  tags: [install]", "README.md": "# Tags\n"},
         {"README.md": "# Tags\n\n| `install` | x |\n"},
     ],
+    roles.purposes_reach_what_they_name: [
+        {"playbooks/site.yml": RUNS_A, "roles/a/tasks/main.yml": TASK + "web2py.deploy.applications: {site: x}"},
+        {
+            "playbooks/site.yml": RUNS_A,
+            "roles/a/tasks/main.yml": TASK + "ansible.builtin.import_tasks: b.yml\n  tags: [configure]",
+            "roles/a/tasks/b.yml": TASK + "web2py.deploy.applications: {site: x}",
+        },
+    ],
     project.plugins_are_headed_and_short: [
         {"plugins/filter/a.py": "pass\n"},
         {"plugins/filter/a.py": project.HEADER + "pass\n" * 61},
@@ -137,6 +146,9 @@ SAMPLES: dict[Callable[[Tree], list[str]], list[dict[str, str]]] = {
         {"changelogs/config.yaml": "sections: [[bugfixes, B]]", "changelogs/fragments/a.yml": "bugs: [It works.]"},
         {"changelogs/config.yaml": "sections: [[bugfixes, B]]", "changelogs/fragments/a.yml": "bugfixes: It works."},
         {"changelogs/config.yaml": "sections: [[bugfixes, B]]", "changelogs/fragments/a.yml": "bugfixes: [It works]"},
+    ],
+    project.headings_of_troubles_are_messages: [
+        {"docs/troubleshooting.md": "# What a run says\n## It broke ... today\n", "plugins/a.py": "f'It broke {when}'"},
     ],
     project.commands_in_the_papers_exist: [
         {"README.md": "```sh\nansible-playbook web2py.deploy.nothing\n```\n"},
@@ -179,5 +191,13 @@ def test_every_rule_is_in_the_table() -> None:
         and getattr(value, "__module__", "") == module.__name__
         and value.__annotations__.get("tree") == "Tree"
     }
-    helpers = {roles.defaults, roles.specs, roles.options, project.lost_words, project.known_variables}
+    helpers = {
+        roles.defaults,
+        roles.specs,
+        roles.options,
+        roles.ran,
+        roles.reached,
+        project.lost_words,
+        project.known_variables,
+    }
     assert rules - helpers == set(SAMPLES)

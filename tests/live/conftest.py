@@ -1,6 +1,7 @@
 """A bare host, and the collection as Galaxy hands it over: built, installed into an empty folder, papers thrown away.
 
 These tests run in the order of their files' names, on one host: it is bought, used, attacked and cleared away.
+The administrator logs in as an ordinary user with sudo; the scenarios log in as root.
 """
 
 from __future__ import annotations
@@ -18,6 +19,12 @@ import yaml
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 from desk import BIN, ROOT, Bed, Desk, Host, readme_block
 
+OPERATOR = """set -eu
+useradd --create-home --shell /bin/bash keeper
+install -D -o keeper -g keeper -m 0600 /root/.ssh/authorized_keys ~keeper/.ssh/authorized_keys
+chown keeper: ~keeper/.ssh
+echo 'keeper ALL=(ALL) NOPASSWD: ALL' > /etc/sudoers.d/keeper
+"""
 KEPT = {"meta", "playbooks", "plugins", "roles"}
 
 
@@ -25,7 +32,9 @@ KEPT = {"meta", "playbooks", "plugins", "roles"}
 def bare_host() -> Iterator[Host]:
     bed = Bed("live")
     bed.down()
-    yield bed.up([Host("live", "bookworm", "bare")])[0]
+    host = bed.up([Host("live", "bookworm", "bare")])[0]
+    host.run(OPERATOR)
+    yield host
     bed.down()
 
 
@@ -58,5 +67,5 @@ def desk(bare_host: Host, tmp_path_factory: pytest.TempPathFactory) -> Desk:
     (folder / "inventory.yml").write_text(readme_block("inventory.yml"))
     variables = folder / "host_vars"
     variables.mkdir()
-    (variables / "www.example.org.yml").write_text(yaml.safe_dump(bare_host.inventory()))
+    (variables / "www.example.org.yml").write_text(yaml.safe_dump(made.login))
     return made

@@ -44,6 +44,11 @@ class Desk:
     host: Host
     environment: dict[str, str]
 
+    @property
+    def login(self) -> dict[str, str]:
+        """How the administrator gets onto the host."""
+        return {**self.host.inventory(), "ansible_user": "keeper"}
+
     def ansible(self, *words: str, timeout: int = 900) -> Run:
         done = subprocess.run(
             [BIN / words[0], *words[1:]], cwd=self.folder, env=self.environment, stdin=subprocess.DEVNULL,

@@ -81,6 +81,15 @@ def test_files_that_do_not_fit_are_refused_before_anything_changes(other: str, d
     assert serial(desk).endswith("second")
 
 
+def test_who_looks_or_leaves_is_not_asked_for_the_files(desk: Desk) -> None:
+    choices = {"web2py_tls": {"provider": "provided", "certificate": "/nowhere/a.pem", "key": "/nowhere/a.key"}}
+    run = desk.play("site", **choices)
+    assert run.status != 0 and "cannot be read" in run.output, run.output
+    for words in (["status"], ["uninstall", "--check"]):
+        run = desk.play(*words, **choices)
+        assert run.status == 0, run.output
+
+
 def test_going_back_to_the_own_authority_is_a_word(desk: Desk) -> None:
     run = desk.play()
     assert run.status == 0, run.output

@@ -13,7 +13,7 @@ from desk import Desk, Run
 def inventory(desk: Desk) -> str:
     """The quick start's site and a second one on the same machine."""
     second: dict[str, Any] = {
-        **desk.host.inventory(), "web2py_site": "second", "web2py_domain": "second.example.org",
+        **desk.login, "web2py_site": "second", "web2py_domain": "second.example.org",
         "web2py_source": {"type": "pypi"},
     }  # fmt: skip
     first = {"web2py_source": {"type": "pypi"}}
@@ -46,6 +46,13 @@ def test_neither_can_read_the_other(run: Run, desk: Desk) -> None:
             f"setpriv --reuid {me} --regid {me} --clear-groups {command} 2>/dev/null", check=False
         ).split()
         assert [path for path in seen if "/static/" not in path and "/environment-" not in path] == []
+
+
+def test_the_server_is_not_taken_from_under_the_other(run: Run, desk: Desk, inventory: str) -> None:
+    words = ["-i", inventory, "web2py.deploy.uninstall", "--limit", "second", "-e", "nginx_remove_server=true"]
+    gone = desk.ansible("ansible-playbook", *words)
+    assert gone.status != 0 and "also serves web2py" in gone.output, gone.output
+    assert desk.on_host("ls /etc/nginx/sites-enabled/second.conf").strip()
 
 
 def test_taking_one_away_leaves_the_other(run: Run, desk: Desk, inventory: str) -> None:

@@ -36,7 +36,11 @@ def test_a_purge_must_name_the_site(desk: Desk) -> None:
     assert desk.on_host("ls -d /srv/web2py").strip()
 
 
-def test_a_purge_takes_the_data_too(desk: Desk) -> None:
-    run = desk.play("uninstall", web2py_purge="web2py")
+def test_a_purge_takes_the_data_too_and_the_server_if_told(desk: Desk) -> None:
+    run = desk.play("uninstall", web2py_purge="web2py", nginx_remove_server=True)
     assert run.status == 0, run.output
+    shown = desk.on_host("systemctl show -p ActiveState,NeedDaemonReload,DropInPaths nginx").split()
+    assert sorted(shown) == ["ActiveState=inactive", "DropInPaths=", "NeedDaemonReload=no"]
+    again = desk.play("uninstall", web2py_purge="web2py", nginx_remove_server=True)
+    assert (again.status, again.changed) == (0, 0), again.output
     assert desk.on_host("ls -d /var/lib/web2py; getent passwd web2py", check=False) == ""

@@ -18,6 +18,7 @@ from ansible_collections.web2py.deploy.plugins.module_utils._files import (
     missing_names,
     obstacle,
     put,
+    refusal,
     wanted,
     wanted_all,
 )
@@ -151,3 +152,8 @@ def test_a_diff_shows_text_and_hides_secrets(tmp_path: Path) -> None:
     assert "different" in masked["after"]
     assert "secret" not in str(masked)
     assert "new" not in str(masked)
+
+
+def test_an_objection_to_what_was_there_before_is_not_blamed_on_new_files() -> None:
+    assert "the previous files are back" in refusal([wanted({"path": "/etc/a", "content": ""})])
+    assert "what is there already" in refusal([])

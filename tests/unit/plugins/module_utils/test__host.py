@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from ansible_collections.web2py.deploy.plugins.module_utils._host import (
     groups,
     host,
@@ -9,6 +11,7 @@ from ansible_collections.web2py.deploy.plugins.module_utils._host import (
     listening,
     memory_mb,
     os_release,
+    unfinished,
     users,
 )
 
@@ -28,6 +31,23 @@ def test_only_installed_packages_count() -> None:
         "Package: apache2\nStatus: deinstall ok config-files\n\nPackage: cron\nStatus: install ok installed\n"
     )
     assert installed_packages(text) == ["cron", "nginx"]
+
+
+@pytest.mark.parametrize(
+    ("status", "journal", "killed"),
+    [
+        ("install ok installed", [], False),
+        ("deinstall ok config-files", [], False),
+        ("install ok unpacked", [], True),
+        ("install ok half-configured", [], True),
+        ("install ok triggers-awaited", [], True),
+        ("install reinstreq half-installed", [], True),
+        ("install ok installed", ["0001"], True),
+        ("install ok installed", ["tmp.i"], False),
+    ],
+)
+def test_an_installation_that_was_killed_is_seen(status: str, journal: list[str], killed: bool) -> None:
+    assert unfinished(f"Package: a\nStatus: {status}\nVersion: 1\n", journal) is killed
 
 
 def test_users_and_their_homes() -> None:

@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 import copy
+import ssl
 import time
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from ansible_collections.web2py.deploy.plugins.module_utils._info import certificate_days, problems, summary
+from ansible_collections.web2py.deploy.plugins.module_utils._info import (
+    certificate_days,
+    first_page,
+    is_in_file,
+    problems,
+    summary,
+)
 
 SITE: dict[str, Any] = {
     "name": "web2py",
@@ -16,8 +24,13 @@ SITE: dict[str, Any] = {
     "url": "https://www.example.org",
     "front_end": {"name": "nginx"},
     "admin": {"mode": "disabled", "tunnel_port": 8002, "networks": ["192.0.2.0/24"]},
-    "tls": {"provider": "self_signed", "ca": "/etc/web2py/tls/ca.pem"},
-    "applications": [{"name": "starter"}],
+    "tls": {
+        "provider": "self_signed",
+        "ca": "/etc/web2py/tls/ca.pem",
+        "certificate": "/etc/web2py/tls/certificate.pem",
+    },
+    "applications": [{"name": "starter", "check_path": "/starter/default/index"}],
+    "routes": {"default_application": "starter"},
 }
 FOUND: dict[str, Any] = {
     "url": "https://www.example.org",
@@ -28,6 +41,7 @@ FOUND: dict[str, Any] = {
     "health": {"status": 200},
     "redirect": {"status": 301, "location": "https://www.example.org/"},
     "admin": {"status": 404},
+    "tunnel": None,
     "certificate_days": 365,
 }
 
@@ -45,14 +59,44 @@ def test_a_good_site_has_no_problem() -> None:
     [
         ({"page": {"error": "ConnectionRefusedError"}}, "no answer"),
         ({"page": {"status": 502}}, "answered 502"),
+        ({"page": {"status": 404}}, "first page of https://www.example.org answered 404"),
+        ({"page": {"status": 405}}, "answered 405"),
         ({"health": {"status": 503}}, "health page"),
+        ({"health": {"status": 404}}, "health page"),
+        ({"health": {"status": 429}}, "health page"),
         ({"units": {"web2py.service": "failed", "nginx.service": "active"}}, "systemctl status web2py.service"),
         ({"redirect": {"status": 200, "location": None}}, "not redirected"),
+        ({"page": {"status": 200, "present": False}}, "another certificate than /etc/web2py/tls/certificate.pem"),
+        ({"tunnel": {"error": "ConnectionRefusedError"}}, "http://127.0.0.1:8002/admin answered ConnectionRefused"),
+        ({"tunnel": {"status": 404}}, "http://127.0.0.1:8002/admin answered 404"),
         ({"admin": {"status": 200}}, "although web2py_admin is disabled"),
     ],
 )
 def test_what_keeps_a_site_from_being_called_up_is_said(changes: dict[str, Any], word: str) -> None:
     assert any(word in line for line in problems(SITE, found(**changes)))
+
+
+@pytest.mark.parametrize("status", [200, 303, 401, 403])
+def test_a_first_page_may_ask_who_is_there(status: int) -> None:
+    assert problems(SITE, found(page={"status": status})) == []
+
+
+def test_an_application_without_a_first_page_names_another() -> None:
+    assert first_page(SITE) == "/"
+    rows = [{"name": name, "check_path": f"/{name}/api/up"} for name in ("starter", "other")]
+    assert first_page({**SITE, "applications": rows}) == "/starter/api/up"
+    assert first_page({**SITE, "applications": rows[1:]}) == "/"
+
+
+@pytest.mark.parametrize(
+    ("release", "state", "count"), [(None, "inactive", 0), ("1", "failed", 1), ("1", "active", 0), ("1", "inactive", 1)]
+)
+def test_a_dry_run_sees_a_dead_site_but_does_not_judge_one_that_is_planned(
+    release: str | None, state: str, count: int
+) -> None:
+    seen = found(release=release, units={"web2py.service": state}, page={"error": "x"}, redirect={"status": 404})
+    assert len(problems(SITE, seen, planned=True)) == count
+    assert ("would build it" in summary(SITE, seen, planned=True)[0]) is (release is None)
 
 
 def test_a_site_without_tls_needs_no_redirect() -> None:
@@ -75,6 +119,14 @@ def test_the_summary_says_whether_admin_is_open_and_how(mode: str, words: str) -
 def test_the_summary_names_versions_and_address() -> None:
     text = "\n".join(summary(SITE, FOUND))
     assert "https://www.example.org answers 200" in text and "web2py 3.3.3 on Python 3.11.2" in text
+
+
+def test_the_certificate_that_is_shown_is_compared_with_the_file(tmp_path: Path) -> None:
+    one, two = b"one certificate", b"its authority"
+    path = tmp_path / "certificate.pem"
+    path.write_text("Subject: www\n" + ssl.DER_cert_to_PEM_cert(one) + ssl.DER_cert_to_PEM_cert(two))
+    assert is_in_file(one, str(path)) and not is_in_file(two, str(path))
+    assert not is_in_file(one, str(tmp_path / "none"))
 
 
 def test_days_are_read_from_a_verified_certificate_only() -> None:

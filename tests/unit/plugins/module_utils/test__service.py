@@ -11,6 +11,7 @@ import pytest
 from ansible_collections.web2py.deploy.plugins.module_utils._service import (
     Seen,
     Unit,
+    children,
     full_name,
     own_files,
     parse_show,
@@ -21,7 +22,9 @@ from ansible_collections.web2py.deploy.plugins.module_utils._service import (
     remove_stamp,
     see,
     settled,
+    tail,
     unread,
+    untaken,
     write_stamp,
 )
 
@@ -36,6 +39,7 @@ CanReload=yes
 FragmentPath=/usr/lib/systemd/system/nginx.service
 DropInPaths=/etc/systemd/system/nginx.service.d/a.conf /etc/systemd/system/nginx.service.d/b.conf
 InvocationID=abc
+MainPID=77
 InactiveExitTimestampMonotonic=5000000
 
 LoadState=not-found
@@ -49,6 +53,7 @@ def test_systemctl_show_is_read() -> None:
     unit, missing = parse_show(SHOWN, ["nginx.service", "x.service"], 1000.0)
     assert (unit.stale, unit.can_reload, unit.life, unit.begun) == (True, True, "abc", 1005.0)
     assert own_files([unit]) == [f"/etc/systemd/system/nginx.service.d/{name}.conf" for name in "ab"]
+    assert (unit.main, missing.main) == (77, 0)
     assert (missing.name, missing.known, missing.running, missing.enabled) == ("x.service", False, False, False)
 
 
@@ -123,6 +128,10 @@ def test_sockets_stop_first_or_they_would_wake_the_unit() -> None:
     assert plan_stopped([Unit("a.service")], False).words == []
 
 
+def test_a_drop_in_that_was_taken_away_is_forgotten_too() -> None:
+    assert plan_stopped([replace(UP, active="inactive", stale=True)], True).commands == [["daemon-reload"]]
+
+
 @pytest.mark.parametrize(
     ("unit", "state"),
     [
@@ -134,6 +143,36 @@ def test_sockets_stop_first_or_they_would_wake_the_unit() -> None:
 )
 def test_a_unit_settles(unit: Unit, state: bool | None) -> None:
     assert settled(unit) is state
+
+
+def test_the_processes_of_a_unit_are_told_from_all_others(tmp_path: Path) -> None:
+    for number, name, parent in ((7, "nginx", 1), (8, "a) b (c", 7), (9, "odd (7) S", 8)):
+        (tmp_path / str(number)).mkdir()
+        words = ["S", str(parent), *map(str, range(17)), str(1000 + number), "0"]
+        (tmp_path / str(number) / "stat").write_text(f"{number} ({name}) {' '.join(words)}\n")
+    (tmp_path / "10").mkdir()  # it has just ended
+    assert children(7, str(tmp_path)) == {(8, 1008)}
+    assert untaken(replace(UP, main=7), {(8, 1008)}, str(tmp_path))
+    assert not untaken(replace(UP, main=7), {(8, 1000)}, str(tmp_path))  # the same number, another process
+    assert not untaken(replace(UP, main=9), set(), str(tmp_path))  # it never had workers
+
+
+def test_this_process_is_a_child_of_its_parent() -> None:
+    assert os.getpid() in {number for number, _start in children(os.getppid())}
+
+
+def test_the_end_of_a_log_is_shown(tmp_path: Path) -> None:
+    (tmp_path / "log").write_text("".join(f"{number}\n" for number in range(20)))
+    assert tail(f"{tmp_path}/log", 2) == f"\nLast lines of {tmp_path}/log:\n18\n19"
+    assert tail(None) == tail(f"{tmp_path}/none") == ""
+
+
+@pytest.mark.parametrize(
+    ("load", "file_state", "held"),
+    [("masked", "masked-runtime", True), ("masked", "masked", False), ("loaded", "enabled", False)],
+)
+def test_a_mask_until_the_next_boot_is_told_from_one_for_good(load: str, file_state: str, held: bool) -> None:
+    assert replace(UP, load=load, file_state=file_state).held is held
 
 
 def test_a_first_drop_in_is_noticed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 import yaml
 
-from ansible_collections.web2py.deploy.plugins.module_utils._site import claims, examine, resolve
+from ansible_collections.web2py.deploy.plugins.module_utils._host import UNKNOWN
+from ansible_collections.web2py.deploy.plugins.module_utils._site import claims, examine, examine_names, resolve
 
 ROOT = Path(__file__).resolve().parents[4]
 OPTIONS = yaml.safe_load((ROOT / "roles/site/meta/argument_specs.yml").read_text())["argument_specs"]["main"]["options"]
@@ -57,6 +58,7 @@ BAD = [
     ({"web2py_site": "a" * 32}, "web2py_site", "at most 31"),
     ({"web2py_site": "../etc"}, "web2py_site", "short name"),
     ({"web2py_site": "nginx"}, "web2py_site", "program"),
+    ({"web2py_methods": ["POST", "GET"]}, "web2py_methods", "HEAD"),
     ({"web2py_site": 7}, "web2py_site", "Quote"),
     ({"web2py_site": True}, "web2py_site", "Quote"),
     ({"web2py_domain": "http://www.example.org"}, "web2py_domain", "no scheme"),
@@ -215,6 +217,8 @@ def test_no_message_shows_a_secret(given: dict[str, Any]) -> None:
         ({"folders": {"/etc/systemd/system/shop.service": ""}}, {"web2py_site": "shop"}, "Choose another name"),
         ({"listening": [{"port": 80, "program": "apache2"}]}, {}, "port 80 is held by apache2"),
         ({"listening": [{"port": 443, "program": "haproxy"}]}, {}, "port 443 is held by haproxy"),
+        ({"listening": [{"port": 80, "program": UNKNOWN}]}, {}, "ss -ltnp"),
+        ({"listening": [{"port": 8002, "program": "python3"}]}, ADMIN, "port 8002 is held by python3"),
         ({"sites": [{"site": "old", "names": ["www.example.org"], "ports": []}]}, {}, "the site old"),
         ({"sites": [{"site": "old", "names": [], "ports": [8002]}]}, ADMIN, "Choose another port"),
     ],
@@ -353,3 +357,24 @@ def test_resolving_changes_nothing_it_was_given() -> None:
 def test_claims_name_what_a_site_takes_for_itself() -> None:
     choices, _none = examine(OPTIONS, {"web2py_domain": "www.example.org", **ADMIN}, HOST)
     assert claims(choices) == {"site": "web2py", "names": ["www.example.org"], "ports": [8002]}
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"web2py_admin": "https"},
+        {"web2py_applications": []},
+        {"web2py_applications": [{"name": "shop", "source": {"type": "git"}}]},
+        {"web2py_tls": {"provider": "provided"}},
+        {"web2py_source": {"type": "git", "version": "v2.18.5"}},
+    ],
+)
+def test_who_looks_at_a_site_is_not_asked_for_what_building_it_takes(given: dict[str, Any]) -> None:
+    choices, found = examine_names(OPTIONS, {"web2py_domain": "www.example.org", **given})
+    assert found == [] and problems(given, {"python": "3.13.5"})
+    assert resolve(choices, HOST)["paths"]["root"] == "/srv/web2py"
+
+
+@pytest.mark.parametrize("given", [{"web2py_site": "../etc"}, {"web2py_front_end": "ngnix"}, {"web2py_nonsense": 1}])
+def test_a_site_that_cannot_be_resolved_cannot_be_looked_at(given: dict[str, Any]) -> None:
+    assert examine_names(OPTIONS, {"web2py_domain": "www.example.org", **given})[1]

@@ -132,3 +132,17 @@ def test_leftovers_are_found_and_removed(tmp_path: Path) -> None:
         _tree.remove(path)
     assert names(tmp_path) == ["part"]
     assert _tree.leftovers(str(tmp_path / "nowhere")) == []
+
+
+def test_a_lock_is_held_once_and_in_a_folder_of_its_own(tmp_path: Path) -> None:
+    with _tree.run_lock("a", f"{tmp_path}/run"), _tree.run_lock("b", f"{tmp_path}/run"):
+        assert sorted(path.name for path in (tmp_path / "run").iterdir()) == ["a.lock", "b.lock"]
+        assert (tmp_path / "run").stat().st_mode & 0o022 == 0
+
+
+def test_a_lock_that_is_a_trap_is_a_problem(tmp_path: Path) -> None:
+    (tmp_path / "a.lock").symlink_to(tmp_path / "victim")
+    with pytest.raises(Problem, match="cannot be locked"), _tree.locked(f"{tmp_path}/a.lock"):
+        pass
+    assert not (tmp_path / "victim").exists()
+    assert not _tree.RUN.startswith("/run/lock")
