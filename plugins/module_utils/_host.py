@@ -100,6 +100,26 @@ def _manifests() -> list[dict[str, Any]]:
     return found
 
 
+# What tells that a front end publishes a site, or that an application server has settings of one.
+TRACES = {
+    "nginx": "/etc/nginx/sites-enabled/*.conf",
+    "apache": "/etc/apache2/sites-enabled/*.conf",
+    "uwsgi": "/etc/*/uwsgi.ini",
+    "mod_wsgi": "/etc/*/mod_wsgi.conf",
+}
+
+
+def traces() -> dict[str, list[str]]:
+    """Names of sites by the program that has settings of theirs."""
+    found = {}
+    for program, pattern in TRACES.items():
+        place = 2 if pattern.startswith("/etc/*") else -1
+        names = [path.split("/")[place].removesuffix(".conf") for path in sorted(glob.glob(pattern))]
+        # What a distribution's package publishes by itself.
+        found[program] = [name for name in names if name not in ("000-default", "default-ssl")]
+    return found
+
+
 def host() -> dict[str, Any]:
     """What the preflight and the sizing rules need to know of this host."""
     distribution, version = os_release(_read("/etc/os-release"))
@@ -123,5 +143,6 @@ def host() -> dict[str, Any]:
         "groups": groups(_read("/etc/group")),
         "listening": [{"port": port, "program": program} for port, program in programs],
         "sites": _manifests(),
+        "traces": traces(),
         "units": sorted(os.path.basename(path) for path in glob.glob("/usr/lib/systemd/system/*.service")),
     }

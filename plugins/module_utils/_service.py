@@ -19,7 +19,7 @@ import os
 import stat
 import tempfile
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -264,6 +264,15 @@ def plan_started(units: Sequence[Unit], enabled: bool, restart: Sequence[str], r
     elif reload:
         plan.action = "reload"
         plan.add(f"reload {unit.name}", "reload", unit.name)
+    return plan
+
+
+def plan_instead(units: Sequence[Unit]) -> Plan:
+    """Steps that make way: what another unit is started instead of."""
+    plan = Plan()
+    for item in units:
+        if item.known and (item.running or item.enabled):
+            plan.add(f"stop {item.name}, in whose place it comes", "disable", "--now", item.name)
     return plan
 
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from ansible_collections.web2py.deploy.plugins.module_utils._backend import (
@@ -511,8 +511,9 @@ def _host_problems(choices: Mapping[str, Any], host: Mapping[str, Any]) -> list[
         ports[443] = "web2py_front_end"
     if choices["web2py_admin"] == "tunnel":
         ports[choices["web2py_admin_tunnel_port"]] = "web2py_admin_tunnel_port"
+    free = {"systemd", FRONT_ENDS[front_end].program} | _making_way(name, host)
     for row in host.get("listening", ()):
-        if row["port"] in ports and row["program"] not in (FRONT_ENDS[front_end].program, "systemd"):
+        if row["port"] in ports and row["program"] not in free:
             variable = ports[row["port"]]
             found.append(
                 Problem(
@@ -525,10 +526,16 @@ def _host_problems(choices: Mapping[str, Any], host: Mapping[str, Any]) -> list[
     return found
 
 
+def _making_way(name: str, host: Mapping[str, Any]) -> set[str]:
+    """Programs of front ends that serve this site and no other: another front end comes in their place."""
+    traces = host.get("traces", {})
+    return {row.program for front_end, row in FRONT_ENDS.items() if traces.get(front_end) == [name]}
+
+
 def _let_go(program: str) -> str:
     if program == UNKNOWN:
         return "Find it there with: ss -ltnp. If that names none either, log in as root or as a user with sudo"
-    return f"Stop {program} there, or choose it as the front end where it is one"
+    return f"Stop {program} there, or choose it as the front end where it is one; all sites of a host have the same"
 
 
 def claims(choices: Mapping[str, Any]) -> dict[str, Any]:
@@ -603,6 +610,7 @@ def resolve(choices: Mapping[str, Any], host: Mapping[str, Any]) -> dict[str, An
     for row in choices["web2py_applications"]:
         requirements.update(row.get("requirements") or [])
     requirements.update(APP_SERVERS[choices["web2py_app_server"]].requirements)
+    former = _former(name, host, FRONT_ENDS, choices["web2py_front_end"])
     words = [row["source"]["type"] for row in [{"source": source}, *applications]]
     words += [choices["web2py_tls"]["provider"], choices["web2py_app_server"], choices["web2py_front_end"]]
     return {
@@ -649,6 +657,12 @@ def resolve(choices: Mapping[str, Any], host: Mapping[str, Any]) -> dict[str, An
         "server": {
             "name": choices["web2py_app_server"],
             "role": APP_SERVERS[choices["web2py_app_server"]].role,
+            "former": _former(
+                name,
+                host,
+                [server.role for server in APP_SERVERS.values()],
+                APP_SERVERS[choices["web2py_app_server"]].role,
+            ),
             "backend": backend(name, choices["web2py_front_end"], choices["web2py_app_server"]),
             "cpus": host["cpus"],
             "memory_mb": host["memory_mb"],
@@ -658,6 +672,8 @@ def resolve(choices: Mapping[str, Any], host: Mapping[str, Any]) -> dict[str, An
             "user": FRONT_ENDS[choices["web2py_front_end"]].user,
             "unit": FRONT_ENDS[choices["web2py_front_end"]].program + ".service",
             # Whether connections and login forms of one address are counted.
+            "former": former,
+            "instead_of": [FRONT_ENDS[front_end].program + ".service" for front_end in former],
             "counts": FRONT_ENDS[choices["web2py_front_end"]].counts,
             "trusted_proxies": list(choices["web2py_trusted_proxies"]),
         },
@@ -674,6 +690,12 @@ def resolve(choices: Mapping[str, Any], host: Mapping[str, Any]) -> dict[str, An
         },
         "claims": claims(choices),
     }
+
+
+def _former(name: str, host: Mapping[str, Any], programs: Iterable[str], chosen: str) -> list[str]:
+    """Programs of a kind, other than the chosen one, that have settings of the site on the host."""
+    traces = host.get("traces", {})
+    return sorted({program for program in programs if program != chosen and name in traces.get(program, [])})
 
 
 def _admin_ports(choices: Mapping[str, Any]) -> list[int]:

@@ -64,6 +64,11 @@ options:
     type: list
     elements: path
     default: []
+  instead_of:
+    description: Units that make way, stopped and disabled just before. When the unit does not come up they start again.
+    type: list
+    elements: str
+    default: []
   timeout:
     description: Seconds to wait for the unit and for the probe's answer.
     type: int
@@ -137,85 +142,23 @@ import time
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.web2py.deploy.plugins.module_utils._probe import Unanswered, probe
 from ansible_collections.web2py.deploy.plugins.module_utils._run import Problem
 from ansible_collections.web2py.deploy.plugins.module_utils._service import (
-    PROPERTIES,
     children,
     diff,
-    full_name,
     own_files,
-    parse_show,
     pending,
+    plan_instead,
     plan_started,
     plan_stopped,
     read_stamp,
     remove_stamp,
     see,
-    settled,
-    tail,
     unread,
-    untaken,
     write_stamp,
 )
+from ansible_collections.web2py.deploy.plugins.module_utils._systemd import Host
 from ansible_collections.web2py.deploy.plugins.module_utils._tree import run_lock
-
-
-class Host:
-    """The unit and its sockets, and the few commands this module gives for them."""
-
-    def __init__(self, module):
-        self.module = module
-        self.name = full_name(module.params["name"])
-        self.names = [full_name(name, ".socket") for name in module.params["sockets"]] + [self.name]
-
-    def systemctl(self, *arguments):
-        try:
-            return self.module.run_command(["systemctl", "--no-pager", *arguments], handle_exceptions=False)
-        except OSError:
-            self.module.fail_json(msg="systemctl is missing; this module needs a host that runs systemd")
-
-    def show(self):
-        """The sockets and, last, the unit."""
-        code, out, err = self.systemctl("show", "--property=" + ",".join(PROPERTIES), *self.names)
-        if code:
-            self.module.fail_json(msg=f"systemd does not answer: {err.strip()}")
-        return parse_show(out, self.names, time.time() - time.monotonic())
-
-    def do(self, commands):
-        for command in commands:
-            code, out, err = self.systemctl(*command)
-            if code:
-                self.fail(f"systemctl {' '.join(command)} failed: {(err + out).strip()}")
-
-    def fail(self, message):
-        lines = self.module.run_command(["journalctl", "-u", self.name, "-n", "20", "-o", "cat", "--no-pager"])[1]
-        message += f"\nLast lines of its journal:\n{lines.strip()}\nMore: journalctl -u {self.name}"
-        message += tail(self.module.params["log"])
-        self.module.fail_json(msg=f"{message}\nOnce the cause is mended, run again: nothing is lost.")
-
-    def wait(self, deadline, before=frozenset()):
-        """Wait until the unit is up, with other workers than before a reload; its new state."""
-        while True:
-            unit = self.show()[-1]
-            state = settled(unit)
-            old = untaken(unit, before)
-            if state and not old:
-                return unit
-            if state is False or time.monotonic() > deadline:
-                words = "did not take in the reload and goes on with what it had" if old else "did not come up"
-                self.fail(f"{self.name} {words}: it is {unit.active} ({unit.sub})")
-            time.sleep(0.1)
-
-    def ask(self, question, deadline, patient):
-        """The probe's answer; a unit that was just started may need some tries."""
-        while True:
-            try:
-                return probe(question["protocol"], question["address"], question["path"], question["host"])
-            except Unanswered as exc:
-                if not patient or time.monotonic() > deadline:
-                    self.fail(f"{self.name} runs but does not answer: {exc}")
-            time.sleep(0.2)
 
 
 def start(module, host):
@@ -236,12 +179,14 @@ def start(module, host):
     plan = plan_started(
         units, params["enabled"], [path for path in todo if path in restart], [p for p in todo if p not in restart]
     )
-    steps = [f"unmask {name}" for name in held] + ["take in the unit files"] * stale + plan.words
+    way = plan_instead(host.show(host.others))
+    steps = [f"unmask {name}" for name in held] + ["take in the unit files"] * stale + way.words + plan.words
     result = {"changed": bool(steps), "action": plan.action, "steps": steps, "pending": todo}
     if not module.check_mode:
         deadline = time.monotonic() + params["timeout"]
         before = children(unit.main) if plan.action == "reload" else set()
-        host.do(plan.commands)
+        host.stopped = [command[-1] for command in way.commands]
+        host.do(way.commands + plan.commands)
         if plan.action == "reload":
             time.sleep(0.3)  # systemctl does not wait: give the workers time to stop taking requests for the old code
         write_stamp(host.wait(deadline, before) if plan.commands else unit, seen)
@@ -283,6 +228,7 @@ def main():
             "sockets": {"type": "list", "elements": "str", "default": []},
             "restart_on": {"type": "list", "elements": "path", "default": []},
             "reload_on": {"type": "list", "elements": "path", "default": []},
+            "instead_of": {"type": "list", "elements": "str", "default": []},
             "timeout": {"type": "int", "default": 60},
             "log": {"type": "path"},
             "probe": {"type": "dict", "options": question},

@@ -113,8 +113,14 @@ def probe(site: Site, web: Client) -> Probe:
 
 @pytest.fixture(scope="module")
 def unit(site: Site) -> str:
-    """The unit that runs web2py, whichever server it is."""
+    """The unit that takes up new code, whichever server it is."""
     return f"{site['name']}.service"
+
+
+@pytest.fixture(scope="module")
+def inside(site: Site) -> bool:
+    """Whether the front end itself runs web2py: then it has no process and no socket of its own."""
+    return not site["server"]["backend"]["path"]
 
 
 @pytest.fixture(scope="module")
@@ -131,8 +137,12 @@ def answers(web: Client, site: Site) -> Callable[[], bool]:
 
 
 @pytest.fixture
-def stopped_server(machine: Machine, site: Site, unit: str, answers: Callable[[], bool]) -> Iterator[None]:
+def stopped_server(
+    machine: Machine, site: Site, unit: str, inside: bool, answers: Callable[[], bool]
+) -> Iterator[None]:
     """The application server is stopped for the time of a test, with its socket."""
+    if inside:
+        pytest.skip(f"{site['server']['name']} cannot be stopped without {site['front_end']['name']}")
     units = [unit, f"{site['name']}.socket"]
     units = [name for name in units if machine.try_to(f"systemctl cat {name}").rc == 0]
     machine.run(f"systemctl stop {' '.join(units)}")

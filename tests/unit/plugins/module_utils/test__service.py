@@ -16,6 +16,7 @@ from ansible_collections.web2py.deploy.plugins.module_utils._service import (
     own_files,
     parse_show,
     pending,
+    plan_instead,
     plan_started,
     plan_stopped,
     read_stamp,
@@ -217,3 +218,14 @@ def test_a_stamp_is_kept_and_a_spoilt_one_is_none(tmp_path: Path) -> None:
     remove_stamp("a.service", str(tmp_path))
     remove_stamp("a.service", str(tmp_path))
     assert list(tmp_path.iterdir()) == []
+
+
+def test_who_runs_or_would_makes_way() -> None:
+    units = [
+        Unit("nginx.service", load="loaded", active="active", file_state="enabled"),
+        Unit("lighttpd.service", load="loaded", file_state="enabled"),
+        Unit("cherokee.service", load="loaded", file_state="disabled"),
+        Unit("none.service"),
+    ]
+    plan = plan_instead(units)
+    assert plan.commands == [["disable", "--now", "nginx.service"], ["disable", "--now", "lighttpd.service"]]

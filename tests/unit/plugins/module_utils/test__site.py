@@ -279,6 +279,7 @@ def test_everything_a_site_owns_carries_its_name() -> None:
         "protocol": "uwsgi",
         "address": "unix:/run/shop/app.sock",
         "path": "/run/shop/app.sock",
+        "include": "",
     }
 
 
@@ -378,3 +379,23 @@ def test_who_looks_at_a_site_is_not_asked_for_what_building_it_takes(given: dict
 @pytest.mark.parametrize("given", [{"web2py_site": "../etc"}, {"web2py_front_end": "ngnix"}, {"web2py_nonsense": 1}])
 def test_a_site_that_cannot_be_resolved_cannot_be_looked_at(given: dict[str, Any]) -> None:
     assert examine_names(OPTIONS, {"web2py_domain": "www.example.org", **given})[1]
+
+
+def test_another_front_end_comes_in_the_place_of_the_first() -> None:
+    host = {
+        "traces": {"nginx": ["web2py"], "uwsgi": ["web2py", "other"], "apache": []},
+        "listening": [{"port": 80, "program": "nginx"}],
+    }
+    site = resolved({"web2py_front_end": "apache", "web2py_app_server": "mod_wsgi"}, host)
+    assert (site["front_end"]["former"], site["front_end"]["instead_of"]) == (["nginx"], ["nginx.service"])
+    assert site["server"]["former"] == ["uwsgi"]
+
+
+def test_a_front_end_that_serves_others_is_not_replaced() -> None:
+    host = {"traces": {"nginx": ["other", "web2py"]}, "listening": [{"port": 80, "program": "nginx"}]}
+    assert "port 80 is held by nginx" in problems({"web2py_front_end": "apache"}, host)[0]
+
+
+def test_a_dead_server_is_refused_with_its_reason() -> None:
+    found = problems({"web2py_app_server": "fapws"})
+    assert found == ["web2py_app_server = 'fapws': is abandoned and does not build. Use gevent."]
