@@ -1,6 +1,7 @@
 """All tests: lint, units, every Molecule scenario on one pair of hosts, and the demo on a bare one.
 
-Two lanes run side by side: what needs no hosts and then the demo, and the scenarios one after the other.
+Two lanes run side by side: what needs no hosts and then the demo, and the core scenarios one after the other on two
+distributions. Then both take the other scenarios, each on a host of its own.
 Every step runs even if an earlier one failed. Without options the last line is `N passed, N failed`: all pytest tests
 plus one for each other step. Hosts that the scenarios leave can be looked into with: --scenario NAME, which keeps them.
 
@@ -39,7 +40,9 @@ BUSY = "Another test run is at work in this checkout. Wait for it, then run your
 PHASES = ("prepare", "check", "converge", "idempotence", "check again", "verify")
 SHOWN_LINES = 100
 # These run on every distribution, the others on the first.
-CORE = ("nginx_uwsgi", "nginx_rocket", "tunnel", "upstream")
+CORE = ("nginx_uwsgi", "apache_mod_wsgi", "upstream", "tunnel")
+# The place of the second lane's host among the hosts.
+SECOND = len(SUITES)
 
 
 @dataclass(frozen=True)
@@ -219,7 +222,14 @@ def bed() -> Bed:
 
 
 def hosts() -> list[Host]:
-    return bed().up([Host(suite, suite, "warm") for suite in SUITES])
+    """One of each distribution, and another of the first for the second lane."""
+    return bed().up([Host(suite, suite, "warm") for suite in SUITES] + [Host("second", SUITES[0], "warm")])
+
+
+def hosts_of(name: str, place: int = 0) -> list[Host]:
+    """The hosts of a scenario: one of each distribution for the core, else one of the first."""
+    found = hosts()
+    return found[: len(SUITES)] if name in CORE else [found[place]]
 
 
 def hosts_step(log: Path) -> Result:
@@ -245,12 +255,12 @@ def without_changes(run: Callable[[Path], Result]) -> Callable[[Path], Result]:
     return work
 
 
-def scenario(report: Report, name: str) -> None:
+def scenario(report: Report, name: str, place: int = 0) -> None:
     """Run all phases of a scenario; after a failed converge the rest says nothing."""
     if ARCHIVE in (ROOT / "molecule" / name / "molecule.yml").read_text() and not os.environ.get(ARCHIVE):
         report.skip(f"scenario {name}", f"{ARCHIVE} is not set")
         return
-    inventory.write(TEST / name, hosts()[: None if name in CORE else 1], choices=inventory.scenario_choices(name))
+    inventory.write(TEST / name, hosts_of(name, place), choices=inventory.scenario_choices(name))
     # Molecule names its own folder by the last part of the checkout's path: two checkouts would meet there.
     working = CACHE / "molecule" / name
     shutil.rmtree(working, ignore_errors=True)
@@ -322,20 +332,33 @@ def everything() -> int:
     set_archive_checksum()
     bed().down()
 
+    waiting = [name for name in scenarios() if name not in CORE]
+    ready = threading.Event()
+
+    def pairs(place: int) -> None:
+        """Take scenarios until none is left. Each finds on its host what the one before left there."""
+        while waiting:
+            scenario(report, waiting.pop(0), place)
+
     def first_lane() -> None:
         lint(report)
         units(report)
         trial(report)
         live(report)
+        ready.wait()
+        pairs(SECOND)
 
     lane = threading.Thread(target=first_lane, daemon=True)
     lane.start()
     try:
         if report.step("hosts of the scenarios", hosts_step):
-            for name in scenarios():
+            for name in CORE:
                 scenario(report, name)
         else:
             report.skip("scenarios", "they have no hosts")
+            waiting.clear()
+        ready.set()
+        pairs(0)
         lane.join()
     finally:
         bed().down()

@@ -305,7 +305,7 @@ def own_files(units: Sequence[Unit]) -> list[str]:
     return [path for unit in units for path in unit.files]
 
 
-def untaken(unit: Unit, before: set[tuple[int, int]], folder: str = "/proc") -> bool:
+def untaken(unit: Unit, before: Set[tuple[int, int]], folder: str = "/proc") -> bool:
     """Has a unit with workers no new ones since a reload? A server that refuses its new files goes on in silence."""
     return bool(before) and not children(unit.main, folder) - before
 

@@ -53,9 +53,11 @@ def test_a_killed_front_end_starts_again(machine: Machine, front_end: str, answe
     [("reload-or-restart", "web2py", 10), ("restart", "web2py", 3), ("reload", "front end", 10)],
 )
 def test_reloads_and_restarts_lose_no_request(
-    verb: str, which: str, times: int, machine: Machine, unit: str, front_end: str, probe: Probe
+    verb: str, which: str, times: int, machine: Machine, unit: str, inside: bool, front_end: str, probe: Probe
 ) -> None:
     """Two readers and two uploads go on meanwhile: all are answered."""
+    if inside and (which, verb) != ("web2py", "reload-or-restart"):
+        pytest.skip("a front end that runs web2py itself takes its processes along; the table of reloads says so")
     name = unit if which == "web2py" else front_end
     kind = {"Content-Type": "application/x-www-form-urlencoded"}
     form = b"text=" + b"x" * 200_000
