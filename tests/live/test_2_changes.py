@@ -34,6 +34,7 @@ def test_the_purposes_share_the_work(desk: Desk) -> None:
 
     run = desk.play("site", **CHOICES)
     assert (run.status, run.changed) == (0, 0), run.output
+    assert desk.play("site").status == 0
 
 
 def test_a_reload_is_told_once(desk: Desk) -> None:
