@@ -39,7 +39,7 @@ class ActionModule(ActionBase):
         table = options()
         given, unreadable = self._choices(task_vars)
         if look:
-            choices, problems = examine_names(table, given)
+            choices, problems = examine_names(table, given, host)
             choices, _missing = located(choices, task_vars.get("inventory_dir"))
             # Who looks needs no secrets, hence no vault either.
             unreadable = [problem for problem in unreadable if not table.get(problem.variable, {}).get("no_log")]

@@ -105,10 +105,13 @@ def _dead(problem: Problem, given: Mapping[str, Any]) -> Problem:
     return Problem(problem.variable, shown(word), trouble, remedy.capitalize())
 
 
-def examine_names(options: Mapping[str, Any], given: Mapping[str, Any]) -> tuple[dict[str, Any], list[Problem]]:
-    """As `examine`, for those who look at a site or take it away: only what keeps it from being resolved."""
+def examine_names(
+    options: Mapping[str, Any], given: Mapping[str, Any], host: Mapping[str, Any]
+) -> tuple[dict[str, Any], list[Problem]]:
+    """As `examine`, for those who look at a site or take it away: only what keeps it from being resolved, or from being
+    this site."""
     choices, problems = validate(options, {name: value for name, value in given.items() if name not in NOT_CHOICES})
-    return choices, problems or _site_problems(choices)
+    return choices, problems or _site_problems(choices) + _folder_problems(choices, host)
 
 
 def _faulty(name: str, problems: Sequence[Problem]) -> bool:
@@ -469,6 +472,17 @@ def _tls_problems(choices: Mapping[str, Any]) -> list[Problem]:
     return found
 
 
+def _folder_problems(choices: Mapping[str, Any], host: Mapping[str, Any]) -> list[Problem]:
+    found = []
+    name, root = choices["web2py_site"], choices["web2py_root"]
+    own = folders(name, root).values() if fits(root) else ()
+    for path, owner in host.get("folders", {}).items():
+        if path not in own or owner != name:
+            way_out = remedy(path, name) if path in own else "Choose another name or another web2py_root"
+            found.append(Problem("web2py_site", shown(name), words(path, owner), way_out))
+    return found
+
+
 def _host_problems(choices: Mapping[str, Any], host: Mapping[str, Any]) -> list[Problem]:
     found = []
     name = choices["web2py_site"]
@@ -496,11 +510,7 @@ def _host_problems(choices: Mapping[str, Any], host: Mapping[str, Any]) -> list[
         found.append(
             Problem("web2py_site", shown(name), "a group of that name exists on the host", "Choose another name")
         )
-    own = folders(name, choices["web2py_root"]).values() if fits(choices["web2py_root"]) else ()
-    for path, owner in host.get("folders", {}).items():
-        if path not in own or owner != name:
-            way_out = remedy(path, name) if path in own else "Choose another name or another web2py_root"
-            found.append(Problem("web2py_site", shown(name), words(path, owner), way_out))
+    found += _folder_problems(choices, host)
     if f"{name}.service" in host.get("units", ()):
         found.append(
             Problem("web2py_site", shown(name), "the distribution has a service of that name", "Choose another name")

@@ -371,14 +371,20 @@ def test_claims_name_what_a_site_takes_for_itself() -> None:
     ],
 )
 def test_who_looks_at_a_site_is_not_asked_for_what_building_it_takes(given: dict[str, Any]) -> None:
-    choices, found = examine_names(OPTIONS, {"web2py_domain": "www.example.org", **given})
+    choices, found = examine_names(OPTIONS, {"web2py_domain": "www.example.org", **given}, HOST)
     assert found == [] and problems(given, {"python": "3.13.5"})
     assert resolve(choices, HOST)["paths"]["root"] == "/srv/web2py"
 
 
 @pytest.mark.parametrize("given", [{"web2py_site": "../etc"}, {"web2py_front_end": "ngnix"}, {"web2py_nonsense": 1}])
 def test_a_site_that_cannot_be_resolved_cannot_be_looked_at(given: dict[str, Any]) -> None:
-    assert examine_names(OPTIONS, {"web2py_domain": "www.example.org", **given})[1]
+    assert examine_names(OPTIONS, {"web2py_domain": "www.example.org", **given}, HOST)[1]
+
+
+def test_folders_of_somebody_else_are_no_site_to_take_away() -> None:
+    host = {**HOST, "folders": {"/etc/cloud": ""}}
+    found = examine_names(OPTIONS, {"web2py_domain": "www.example.org", "web2py_site": "cloud"}, host)[1]
+    assert "/etc/cloud is on the host and belongs to something else" in str(found[0])
 
 
 def test_another_front_end_comes_in_the_place_of_the_first() -> None:
