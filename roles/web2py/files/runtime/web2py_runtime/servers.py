@@ -38,10 +38,9 @@ def rocket(application: Application, door: Door, threads: int) -> None:
         server_class = module.Rocket
 
     class Listener(module.Listener):  # type: ignore[misc]
-        """Rocket's listener on our socket instead of one of its own."""
+        """Rocket's listener on our socket instead of one of its own. It is a thread by name only and runs another."""
 
         def __init__(self, interface: tuple[str, int], _queue: int, active_queue: Any) -> None:
-            threading.Thread.__init__(self)
             self.interface, self.active_queue = interface, active_queue
             self.addr, self.port = interface
             self.secure = self.clientcert_req = False
