@@ -1,8 +1,8 @@
 """Write what the documentation says twice: tables from argument specs and lists from the collection's own files.
 
 A generated block stands between `<!-- BEGIN GENERATED: NAME -->` and `<!-- END GENERATED -->`: `spec` in
-roles/*/README.md, `choices` and `content` in README.md. With --check nothing is written, stale files are named and
-the exit status is 1.
+roles/*/README.md, `choices`, `pairs` and `content` in README.md. With --check nothing is written, stale files are
+named and the exit status is 1.
 """
 
 from __future__ import annotations
@@ -10,9 +10,11 @@ from __future__ import annotations
 import ast
 import json
 import re
+import runpy
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import yaml
@@ -39,8 +41,31 @@ def stale(root: Path) -> dict[Path, str]:
         choices = root / "roles/site/meta/argument_specs.yml"
         if choices.exists():
             text = put(text, "choices", table(load(choices)["argument_specs"]["main"]["options"]))
+        text = put(text, "pairs", pairs_block(root))
         wanted[page] = put(text, "content", content_block(root))
     return {page: text for page, text in wanted.items() if page.read_text() != text}
+
+
+def pairs_block(root: Path) -> str:
+    """Every application server with every front end: the scenario that shows the pair, or what is not."""
+    source = root / "plugins/module_utils/_backend.py"
+    if not source.exists():
+        return ""
+    backend = SimpleNamespace(**runpy.run_path(str(source)))
+    rows = [["`web2py_app_server`", *(f"`{name}`" for name in backend.FRONT_ENDS)]]
+    for server in backend.APP_SERVERS:
+        row = [f"`{server}`"]
+        for front_end in backend.FRONT_ENDS:
+            if server not in backend.servers_of(front_end):
+                row.append("refused")
+                continue
+            shown = (root / "molecule" / f"{front_end}_{server}").is_dir()
+            row.append(f"{backend.protocol(front_end, server)}, {'runs' if shown else 'not run'}")
+        rows.append(row)
+    lines = ["| " + " | ".join(row) + " |" for row in rows]
+    lines.insert(1, "|---" * len(rows[0]) + "|")
+    dead = [f"- `{name}` {words}." for name, words in backend.DEAD.items()]
+    return "\n".join([*lines, "", "Names of upstream's `anyserver.py` that are refused:", "", *dead]) + "\n"
 
 
 def put(text: str, name: str, block: str, *, required: bool = False) -> str:
