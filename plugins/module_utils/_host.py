@@ -104,6 +104,7 @@ def _manifests() -> list[dict[str, Any]]:
 TRACES = {
     "nginx": "/etc/nginx/sites-enabled/*.conf",
     "apache": "/etc/apache2/sites-enabled/*.conf",
+    "lighttpd": "/etc/lighttpd/conf-enabled/60-*.conf",
     "uwsgi": "/etc/*/uwsgi.ini",
     "mod_wsgi": "/etc/*/mod_wsgi.conf",
 }
@@ -114,7 +115,9 @@ def traces() -> dict[str, list[str]]:
     found = {}
     for program, pattern in TRACES.items():
         place = 2 if pattern.startswith("/etc/*") else -1
-        names = [path.split("/")[place].removesuffix(".conf") for path in sorted(glob.glob(pattern))]
+        names = [
+            path.split("/")[place].removesuffix(".conf").removeprefix("60-") for path in sorted(glob.glob(pattern))
+        ]
         # What a distribution's package publishes by itself.
         found[program] = [name for name in names if name not in ("000-default", "default-ssl")]
     return found

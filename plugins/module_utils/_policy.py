@@ -34,6 +34,20 @@ TEXT_TYPES = (
     "text/plain",
     "text/xml",
 )
+# Names of text files that are compressed beforehand, and their types.
+TYPES = {
+    "css": "text/css; charset=utf-8",
+    "csv": "text/csv; charset=utf-8",
+    "html": "text/html; charset=utf-8",
+    "js": "text/javascript; charset=utf-8",
+    "json": "application/json",
+    "map": "application/json",
+    "mjs": "text/javascript; charset=utf-8",
+    "svg": "image/svg+xml",
+    "txt": "text/plain; charset=utf-8",
+    "webmanifest": "application/manifest+json",
+    "xml": "application/xml",
+}
 # What the front end itself answers; the application's own answers pass.
 ERRORS = {
     400: ("Not understood", "The request is not valid."),
@@ -86,6 +100,7 @@ def policy(choices: Mapping[str, Any], applications: Iterable[str], curve_of_tod
         "cache_versioned": f"public, max-age={YEAR}, immutable",
         "cache": f"public, max-age={choices['web2py_static_seconds']}",
         "text_types": list(TEXT_TYPES),
+        "types": dict(TYPES),
         "compress_pages": choices["web2py_compress_pages"],
         "headers": headers,
         # Kept as the application sets them, if it does.

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pytest
 from client import Answer, Client
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -61,6 +62,12 @@ class Probe:
 
     def json(self, page: str, *arguments: Any, **options: Any) -> Any:
         return self.ask(page, *arguments, **options).json()
+
+
+def excused(site: Site, word: str) -> None:
+    """Skip what the front end cannot do; README.md's table of differences says so."""
+    if word in site["front_end"]["lacks"]:
+        pytest.skip(f"{site['front_end']['name']} lacks {word}; the table of differences says so")
 
 
 def waited(question: Callable[[], bool], seconds: float) -> float:

@@ -50,7 +50,7 @@ def test_a_killed_front_end_starts_again(machine: Machine, front_end: str, answe
 
 @pytest.mark.parametrize(
     ("verb", "which", "times"),
-    [("reload-or-restart", "web2py", 10), ("restart", "web2py", 3), ("reload", "front end", 10)],
+    [("reload-or-restart", "web2py", 10), ("restart", "web2py", 3), ("reload-or-restart", "front end", 10)],
 )
 def test_reloads_and_restarts_lose_no_request(
     verb: str, which: str, times: int, machine: Machine, unit: str, inside: bool, front_end: str, probe: Probe
