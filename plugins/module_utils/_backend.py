@@ -10,7 +10,7 @@ from typing import NamedTuple, TypedDict
 
 
 class FrontEnd(NamedTuple):
-    """A front end: what it can speak to a backend, its program, its user, and what it cannot do.
+    """A front end: what it speaks to a backend, its program, units (the service last) and user, and what it cannot do.
 
     `lacks` names tests of the acceptance suite's that do not hold: `counting` of connections and login forms by
     address, `unknown` names over https without a certificate, `links` in static files refused, `hosts` named twice.
@@ -18,15 +18,22 @@ class FrontEnd(NamedTuple):
 
     speaks: tuple[str, ...]
     program: str
+    units: tuple[str, ...]
     user: str
     lacks: tuple[str, ...]
 
 
 FRONT_ENDS: dict[str, FrontEnd] = {
-    "nginx": FrontEnd(("uwsgi", "http", "fastcgi", "scgi"), "nginx", "www-data", ()),
-    "apache": FrontEnd(("mod_wsgi", "uwsgi", "http", "fastcgi", "scgi"), "apache2", "www-data", ("counting",)),
+    "nginx": FrontEnd(("uwsgi", "http", "fastcgi", "scgi"), "nginx", ("nginx.service",), "www-data", ()),
+    "apache": FrontEnd(
+        ("mod_wsgi", "uwsgi", "http", "fastcgi", "scgi"), "apache2", ("apache2.service",), "www-data", ("counting",)
+    ),
     "lighttpd": FrontEnd(
-        ("fastcgi", "scgi", "http"), "lighttpd", "www-data", ("counting", "unknown", "links", "hosts")
+        ("fastcgi", "scgi", "http"),
+        "lighttpd",
+        ("lighttpd.socket", "lighttpd.service"),
+        "www-data",
+        ("counting", "unknown", "links", "hosts"),
     ),
 }
 

@@ -683,9 +683,9 @@ def resolve(choices: Mapping[str, Any], host: Mapping[str, Any]) -> dict[str, An
         "front_end": {
             "name": choices["web2py_front_end"],
             "user": FRONT_ENDS[choices["web2py_front_end"]].user,
-            "unit": FRONT_ENDS[choices["web2py_front_end"]].program + ".service",
+            "unit": FRONT_ENDS[choices["web2py_front_end"]].units[-1],
             "former": former,
-            "instead_of": [FRONT_ENDS[front_end].program + ".service" for front_end in former],
+            "instead_of": [unit for front_end in former for unit in FRONT_ENDS[front_end].units],
             "lacks": list(FRONT_ENDS[choices["web2py_front_end"]].lacks),
             "trusted_proxies": list(choices["web2py_trusted_proxies"]),
         },

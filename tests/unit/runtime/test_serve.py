@@ -59,3 +59,9 @@ def test_the_oldest_request_counts(monkeypatch: Any) -> None:
 def test_every_server_has_its_own_words() -> None:
     assert all(function.__doc__ for function in servers.SERVERS.values())
     assert set(servers.BEFORE_ALL) <= set(servers.SERVERS)
+
+
+def test_the_application_knows_who_runs_it() -> None:
+    environ: dict[str, Any] = {"SERVER_SOFTWARE": "nginx"}
+    serve.named(lambda _environ, _start: [], "paste")(environ, None)
+    assert environ["SERVER_SOFTWARE"] == "paste"

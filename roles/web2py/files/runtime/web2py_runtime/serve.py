@@ -61,6 +61,16 @@ def proxied(application: Application) -> Application:
     return answer
 
 
+def named(application: Application, name: str) -> Application:
+    """The application is told who runs it; some servers tell nothing, and some what the front end says of itself."""
+
+    def answer(environ: Environ, start_response: Any) -> Any:
+        environ["SERVER_SOFTWARE"] = name
+        return application(environ, start_response)
+
+    return answer
+
+
 class Clock:
     """Knows since when the requests run that run now."""
 
@@ -111,18 +121,20 @@ def arguments() -> argparse.Namespace:
 
 def main() -> None:
     told = arguments()
-    if told.server == "gunicorn":
+
+    def loaded() -> Application:
         from web2py_runtime.entry import application
 
-        servers.gunicorn(proxied(application), told.workers, told.request_seconds, told.mercy_seconds)
+        return named(application, told.server)
+
+    if told.server == "gunicorn":
+        servers.gunicorn(proxied(loaded()), told.workers, told.request_seconds, told.mercy_seconds)
         return
     # Threads inherit this; only the one that waits for them takes these signals.
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM, signal.SIGINT})
     door = inherited()[0]
     servers.BEFORE_ALL.get(told.server, lambda: None)()
-    from web2py_runtime.entry import application
-
-    clock = Clock(application)
+    clock = Clock(loaded())
     # Threads of the system, also where a server has green ones: they go on while the server waits.
     start_new_thread(leave, (door, told.mercy_seconds))
     start_new_thread(pulse, (clock, told.request_seconds))

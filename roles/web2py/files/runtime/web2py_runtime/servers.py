@@ -19,8 +19,15 @@ from typing import Any
 from web2py_runtime.door import Door
 from web2py_runtime.guard import Application
 
+# The front end limits what comes; these take all that it lets through: bytes of a line, headers, bytes of all headers.
+LINE, HEADERS, HEAD = 8190, 1000, 65536
 # What a page's address says nothing about: the front end rewrites Host and the client.
 NAME = "localhost"
+
+
+def many_headers() -> None:
+    """The standard library's parser, which several servers use, stops at a hundred headers and has no option for it."""
+    importlib.import_module("http.client").__dict__["_MAXHEADERS"] = HEADERS
 
 
 def forever() -> None:
@@ -69,6 +76,9 @@ def gunicorn(application: Application, processes: int, request_seconds: int, mer
                 "max_requests": 2000,
                 "max_requests_jitter": 200,
                 "preload_app": True,
+                "limit_request_line": LINE,
+                "limit_request_field_size": LINE,
+                "limit_request_fields": HEADERS,
                 # Its other words for https are no word of the front end.
                 "secure_scheme_headers": {"X-FORWARDED-PROTO": "https"},
                 "control_socket_disable": True,
@@ -103,6 +113,7 @@ def gevent_patch() -> None:
 def gevent(application: Application, door: Door, threads: int) -> None:
     """gevent's server: a greenlet for each request."""
     module = importlib.import_module("gevent.pywsgi")
+    many_headers()
     pool = importlib.import_module("gevent.pool").Pool(threads)
     green = importlib.import_module("gevent.socket").socket
 
@@ -133,6 +144,7 @@ def eventlet_patch() -> None:
 def eventlet(application: Application, door: Door, threads: int) -> None:
     """eventlet's server: a green thread for each request."""
     module = importlib.import_module("eventlet.wsgi")
+    many_headers()
     green = importlib.import_module("eventlet.greenio").GreenSocket(door)
     module.server(green, application, max_size=threads, log_output=False)
 
@@ -159,7 +171,11 @@ def twisted(application: Application, door: Door, threads: int) -> None:
     """twisted.web, with threads for the pages."""
     reactor: Any = importlib.import_module("twisted.internet.reactor")
     web, wsgi = importlib.import_module("twisted.web.server"), importlib.import_module("twisted.web.wsgi")
-    tcp = importlib.import_module("twisted.internet.tcp")
+    tcp, channel = (
+        importlib.import_module("twisted.internet.tcp"),
+        importlib.import_module("twisted.web.http").HTTPChannel,
+    )
+    channel.maxHeaders, channel.totalHeadersSize = HEADERS, HEAD
     reactor.suggestThreadPoolSize(threads)
     site = web.Site(wsgi.WSGIResource(reactor, reactor.getThreadPool(), application))
     door.setblocking(False)
@@ -215,14 +231,16 @@ class _Given:
 def paste(application: Application, door: Door, threads: int) -> None:
     """Paste's server with its pool of threads."""
     module = importlib.import_module("paste.httpserver")
+    many_headers()
     server_class = type("Server", (_Given, module.WSGIThreadPoolServer), {"door": door})
     server = server_class(application, (NAME, 0), module.WSGIHandler, nworkers=threads, daemon_threads=True)
     server.serve_forever()
 
 
 def wsgiref(application: Application, door: Door, _threads: int) -> None:
-    """The standard library's server: one request after the other, not for production."""
-    module = importlib.import_module("wsgiref.simple_server")
+    """The standard library's server, with a thread for each request and no bound on them: not for production."""
+    module, base = importlib.import_module("wsgiref.simple_server"), importlib.import_module("socketserver")
+    many_headers()
 
     class Handler(module.WSGIRequestHandler):  # type: ignore[misc]
         """No line for each request, no question to the name server."""
@@ -233,7 +251,9 @@ def wsgiref(application: Application, door: Door, _threads: int) -> None:
         def address_string(self) -> str:
             return str(self.client_address[0])
 
-    server_class = type("Server", (_Given, module.WSGIServer), {"door": door})
+    server_class = type(
+        "Server", (_Given, base.ThreadingMixIn, module.WSGIServer), {"door": door, "daemon_threads": True}
+    )
     server = server_class((NAME, 0), Handler)
     server.setup_environ()
     server.set_app(application)
@@ -245,13 +265,16 @@ def _flup(name: str, application: Application, door: Door, threads: int) -> None
     base = importlib.import_module("flup.server.threadedserver").ThreadedServer
 
     class Server(module.WSGIServer):  # type: ignore[misc]
-        """flup leaves signals alone and keeps who comes while all threads are busy waiting."""
+        """flup leaves signals alone, and who may connect to the socket's mode."""
 
         def _installSignalHandlers(self) -> None:
             pass
 
         def _restoreSignalHandlers(self) -> None:
             pass
+
+        def _isClientAllowed(self, _address: Any) -> bool:
+            return True
 
         def _sanitizeEnv(self, environ: dict[str, Any]) -> None:
             environ.setdefault("SCRIPT_NAME", "")
