@@ -16,7 +16,7 @@ DEBIAN: dict[str, tuple[str, ...]] = {
     "mod_wsgi": ("libapache2-mod-wsgi-py3", "procps"),
     "nginx": ("nginx",),
     "apache": ("apache2",),
-    "lighttpd": ("lighttpd", "lighttpd-mod-magnet", "lighttpd-mod-openssl"),
+    "lighttpd": ("lighttpd", "lighttpd-mod-openssl", "lighttpd-modules-lua"),
 }
 
 
