@@ -435,6 +435,15 @@ def _admin_problems(choices: Mapping[str, Any]) -> list[Problem]:
                 "Use web2py_admin: tunnel, or another TLS provider",
             )
         )
+    if mode == "tunnel" and "tunnel" in FRONT_ENDS[choices["web2py_front_end"]].lacks:
+        found.append(
+            Problem(
+                "web2py_admin",
+                mode,
+                f"{choices['web2py_front_end']} has no port for the tunnel",
+                "Use web2py_admin: https, or another web2py_front_end",
+            )
+        )
     if mode == "https" and not choices["web2py_admin_networks"]:
         found.append(
             Problem(

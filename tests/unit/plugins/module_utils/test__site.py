@@ -405,3 +405,11 @@ def test_a_front_end_that_serves_others_is_not_replaced() -> None:
 def test_a_dead_server_is_refused_with_its_reason() -> None:
     found = problems({"web2py_app_server": "fapws"})
     assert found == ["web2py_app_server = 'fapws': is abandoned and does not build. Use gevent."]
+
+
+def test_a_front_end_without_a_tunnel_says_so() -> None:
+    found = problems({**ADMIN, "web2py_admin": "tunnel", "web2py_front_end": "lighttpd"})
+    assert found == [
+        "web2py_admin = tunnel: lighttpd has no port for the tunnel. "
+        "Use web2py_admin: https, or another web2py_front_end."
+    ]

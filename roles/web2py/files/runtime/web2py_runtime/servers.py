@@ -19,8 +19,8 @@ from typing import Any
 from web2py_runtime.door import Door
 from web2py_runtime.guard import Application
 
-# The front end limits what comes; these take all that it lets through: bytes of a line, headers, bytes of all headers.
-LINE, HEADERS, HEAD = 8190, 1000, 65536
+# The front end limits what comes; these take all that it lets through: bytes of a line, and headers.
+LINE, HEADERS = 8190, 1000
 # What a page's address says nothing about: the front end rewrites Host and the client.
 NAME = "localhost"
 
@@ -167,36 +167,6 @@ def tornado(application: Application, door: Door, threads: int) -> None:
     loop.start()
 
 
-def twisted(application: Application, door: Door, threads: int) -> None:
-    """twisted.web, with threads for the pages."""
-    reactor: Any = importlib.import_module("twisted.internet.reactor")
-    web, wsgi = importlib.import_module("twisted.web.server"), importlib.import_module("twisted.web.wsgi")
-    tcp, channel = (
-        importlib.import_module("twisted.internet.tcp"),
-        importlib.import_module("twisted.web.http").HTTPChannel,
-    )
-    channel.maxHeaders, channel.totalHeadersSize = HEADERS, HEAD
-    reactor.suggestThreadPoolSize(threads)
-    site = web.Site(wsgi.WSGIResource(reactor, reactor.getThreadPool(), application))
-    door.setblocking(False)
-
-    class Port(tcp.Port):  # type: ignore[misc]
-        """A port on our socket instead of one of its own."""
-
-        def createInternetSocket(self) -> Door:
-            return door
-
-        def startListening(self) -> None:
-            self.connected, self.socket, self.fileno = True, door, door.fileno
-            self._realPortNumber = 0
-            self.factory.doStart()
-            self.numberAccepts = 100
-            self.startReading()
-
-    Port(0, site, reactor=reactor).startListening()
-    reactor.run(installSignalHandlers=False)
-
-
 def cheroot(application: Application, door: Door, threads: int) -> None:
     """CherryPy's server."""
     module = importlib.import_module("cheroot.wsgi")
@@ -303,7 +273,6 @@ SERVERS: dict[str, Serve] = {
     "gevent": gevent,
     "eventlet": eventlet,
     "tornado": tornado,
-    "twisted": twisted,
     "cheroot": cheroot,
     "paste": paste,
     "wsgiref": wsgiref,
