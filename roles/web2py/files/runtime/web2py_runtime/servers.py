@@ -249,7 +249,8 @@ def _flup(name: str, application: Application, door: Door, threads: int) -> None
         def _sanitizeEnv(self, environ: dict[str, Any]) -> None:
             environ.setdefault("SCRIPT_NAME", "")
 
-    server = Server(application, maxThreads=threads, minSpare=threads, maxSpare=threads, debug=False)
+    quiet = {"loggingLevel": logging.WARNING} if name == "scgi" else {}
+    server = Server(application, maxThreads=threads, minSpare=threads, maxSpare=threads, debug=False, **quiet)
     pool = server._threadPool
     add = pool.addJob
     pool.addJob = lambda job, allowQueuing=False: add(job, allowQueuing=True)
