@@ -12,7 +12,8 @@ import yaml
 from ansible.errors import AnsibleError
 from ansible.plugins.action import ActionBase
 
-from ansible_collections.web2py.deploy.plugins.module_utils._site import PREFIX, claims, examine, examine_names, resolve
+from ansible_collections.web2py.deploy.plugins.module_utils._preflight import PREFIX, examine, examine_names
+from ansible_collections.web2py.deploy.plugins.module_utils._site import claims, resolve
 from ansible_collections.web2py.deploy.plugins.module_utils._spec import Problem, validate
 from ansible_collections.web2py.deploy.plugins.plugin_utils._certificate import problems as certificate_problems
 from ansible_collections.web2py.deploy.plugins.plugin_utils._controller import located

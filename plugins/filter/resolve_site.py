@@ -48,7 +48,8 @@ from typing import Any
 from ansible.errors import AnsibleFilterError
 
 from ansible_collections.web2py.deploy.plugins.action.resolve_site import options
-from ansible_collections.web2py.deploy.plugins.module_utils._site import examine, resolve
+from ansible_collections.web2py.deploy.plugins.module_utils._preflight import examine
+from ansible_collections.web2py.deploy.plugins.module_utils._site import resolve
 
 
 def resolve_site(choices: Mapping[str, Any], host: Mapping[str, Any]) -> dict[str, Any]:

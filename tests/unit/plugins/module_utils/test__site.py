@@ -10,7 +10,8 @@ import pytest
 import yaml
 
 from ansible_collections.web2py.deploy.plugins.module_utils._host import UNKNOWN
-from ansible_collections.web2py.deploy.plugins.module_utils._site import claims, examine, examine_names, resolve
+from ansible_collections.web2py.deploy.plugins.module_utils._preflight import examine, examine_names
+from ansible_collections.web2py.deploy.plugins.module_utils._site import claims, resolve
 
 ROOT = Path(__file__).resolve().parents[4]
 OPTIONS = yaml.safe_load((ROOT / "roles/site/meta/argument_specs.yml").read_text())["argument_specs"]["main"]["options"]

@@ -1,0 +1,572 @@
+# Copyright: (c) 2026, web2py.deploy maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""PRIVATE to the collection: whether choices are right for a site and its host.
+
+`examine` reports every problem at once, each with variable, value and remedy, before anything changes. It is pure.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ansible_collections.web2py.deploy.plugins.module_utils._backend import (
+    DEAD,
+    FRONT_ENDS,
+    protocol,
+)
+from ansible_collections.web2py.deploy.plugins.module_utils._credentials import held
+from ansible_collections.web2py.deploy.plugins.module_utils._folders import fits, folders, remedy, words
+from ansible_collections.web2py.deploy.plugins.module_utils._host import UNKNOWN
+from ansible_collections.web2py.deploy.plugins.module_utils._site import claims, domains, web2py_source
+from ansible_collections.web2py.deploy.plugins.module_utils._spec import Problem, nearest, shown, validate
+from ansible_collections.web2py.deploy.plugins.module_utils._versions import problem as version_problem
+
+PREFIX = "web2py_"
+# Facts and inputs that share the prefix without being choices.
+NOT_CHOICES = frozenset(
+    """
+    web2py_resolved web2py_host web2py_purge
+    web2py_install web2py_install_host web2py_install_admin_password web2py_install_credentials
+    web2py_install_remove_state
+    """.split()
+)
+SUPPORTED = {("debian", "12"), ("debian", "13")}
+# Names of programs, users and folders that a site on the same host must not take.
+RESERVED = frozenset(
+    """
+    root daemon www-data nobody nginx apache2 httpd lighttpd cherokee uwsgi gunicorn haproxy pound postgresql postgres
+    redis memcached mysql mariadb ssh sshd ssl systemd apt cron sudo git python3 default admin log lib run
+    """.split()
+)
+_LABEL = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
+_DOMAIN = re.compile(rf"{_LABEL}(\.{_LABEL})*")
+_PLACE = re.compile(rf"({_DOMAIN.pattern})(:[0-9]+)?")
+_NEEDED = {
+    "git": ("url", "version"),
+    "archive": ("sha256",),
+    "directory": ("path",),
+    "pypi": ("version",),
+    "starter": (),
+    "bundled": (),
+}
+_TAKEN = {
+    "git": ("url", "version"),
+    "archive": ("url", "path", "sha256", "version"),
+    "directory": ("path", "version"),
+    "pypi": ("version", "sha256"),
+    "starter": (),
+    "bundled": (),
+}
+
+
+def examine(
+    options: Mapping[str, Any],
+    given: Mapping[str, Any],
+    host: Mapping[str, Any],
+    others: Sequence[Mapping[str, Any]] = (),
+) -> tuple[dict[str, Any], list[Problem]]:
+    """The choices in their types with defaults, and every problem found in them.
+
+    `options` is the argument specification, `given` the variables that begin with web2py_, `host` what host_info
+    returned, `others` the names of the other sites that the inventory puts on the same machine (see `claims`).
+    """
+    choices, problems = validate(options, {name: value for name, value in given.items() if name not in NOT_CHOICES})
+    problems = [_dead(problem, given) for problem in problems]
+    if problems:
+        # Deeper checks read values in their types; those that are right are still checked.
+        sound, _again = validate(
+            options, {name: given[name] for name in options if name in given and not _faulty(name, problems)}
+        )
+    else:
+        sound = choices
+    problems += _site_problems(sound) + _source_problems(sound, host) + _application_problems(sound)
+    problems += _admin_problems(sound) + _tls_problems(sound) + _host_problems(sound, host)
+    problems += _shared_problems(sound, host, others)
+    return choices, list(dict.fromkeys(problems))
+
+
+def _dead(problem: Problem, given: Mapping[str, Any]) -> Problem:
+    """More words about a server that upstream still names."""
+    word = given.get("web2py_app_server")
+    if problem.variable != "web2py_app_server" or word not in DEAD:
+        return problem
+    trouble, _semicolon, remedy = DEAD[word].partition("; ")
+    return Problem(problem.variable, shown(word), trouble, remedy.capitalize())
+
+
+def examine_names(
+    options: Mapping[str, Any], given: Mapping[str, Any], host: Mapping[str, Any]
+) -> tuple[dict[str, Any], list[Problem]]:
+    """As `examine`, for those who look at a site or take it away: only what keeps it from being resolved, or from being
+    this site."""
+    choices, problems = validate(options, {name: value for name, value in given.items() if name not in NOT_CHOICES})
+    return choices, problems or _site_problems(choices) + _folder_problems(choices, host)
+
+
+def _faulty(name: str, problems: Sequence[Problem]) -> bool:
+    return any(re.split(r"[.\[]", problem.variable)[0] == name for problem in problems)
+
+
+def _site_problems(choices: Mapping[str, Any]) -> list[Problem]:
+    found = []
+    name = choices["web2py_site"]
+    if not re.fullmatch(r"[a-z][a-z0-9-]{0,30}", name):
+        found.append(
+            Problem(
+                "web2py_site",
+                shown(name),
+                "is not a short name",
+                "Use a letter, then letters, digits or hyphens, at most 31, in lower case",
+            )
+        )
+    if name in RESERVED:
+        found.append(
+            Problem("web2py_site", shown(name), "is the name of a program or user", "Choose a name of your own")
+        )
+    for variable, domain in domains(choices):
+        if not _DOMAIN.fullmatch(domain) or len(domain) > 253 or _is_address(domain):
+            found.append(
+                Problem(
+                    variable,
+                    shown(domain),
+                    "is not a host name",
+                    "Give a name like www.example.org: lower case, no scheme, port, path or wildcard",
+                )
+            )
+    names = [domain for _variable, domain in domains(choices)]
+    for variable, domain in domains(choices):
+        if names.count(domain) > 1:
+            found.append(
+                Problem(variable, shown(domain), "is given more than once in this site", "Keep it in one place")
+            )
+    for variable in ("web2py_admin_networks", "web2py_trusted_proxies"):
+        for network in choices[variable]:
+            try:
+                ipaddress.ip_network(network)
+            except ValueError as error:
+                found.append(
+                    Problem(
+                        variable,
+                        shown(network),
+                        f"is not a network ({error})",
+                        "Give addresses or networks like 192.0.2.7 or 192.0.2.0/24",
+                    )
+                )
+    for place, pair in (choices.get("web2py_credentials") or {}).items():
+        if not _PLACE.fullmatch(str(place)):
+            found.append(
+                Problem("web2py_credentials", "", "a key is not a host", "Give git.example.org or git.example.org:8443")
+            )
+        elif not isinstance(pair, str) or not re.fullmatch(r"[!-~]+", pair):
+            found.append(
+                Problem(f"web2py_credentials.{place}", "(not shown)", "is not user:password or a token", "Give text")
+            )
+    for variable, low, high in _BOUNDS:
+        if not low <= choices[variable] <= high:
+            found.append(
+                Problem(variable, shown(choices[variable]), "is out of bounds", f"Give a number from {low} to {high}")
+            )
+    for method in choices["web2py_methods"]:
+        if method not in _METHODS:
+            found.append(
+                Problem(
+                    "web2py_methods",
+                    shown(method),
+                    "is not an HTTP method that web2py serves",
+                    "Use some of " + ", ".join(_METHODS),
+                )
+            )
+    for method in {"GET", "HEAD"} - set(choices["web2py_methods"]):
+        found.append(
+            Problem("web2py_methods", method, "is missing", "Add it: browsers and the closing check ask with it")
+        )
+    if not fits(choices["web2py_root"]):
+        found.append(
+            Problem(
+                "web2py_root",
+                shown(choices["web2py_root"]),
+                "is not a folder for sites",
+                "Give an absolute path outside of the system's folders, like /srv, in letters, digits, '.', '_', '-'",
+            )
+        )
+    try:
+        protocol(choices["web2py_front_end"], choices["web2py_app_server"])
+    except ValueError as error:
+        found.append(
+            Problem("web2py_app_server", shown(choices["web2py_app_server"]), str(error), "Change one of the two")
+        )
+    return found
+
+
+_METHODS = ("GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS")
+_BOUNDS = (
+    ("web2py_keep_releases", 2, 100),
+    ("web2py_body_limit_mb", 1, 10240),
+    ("web2py_request_timeout_seconds", 1, 3600),
+    ("web2py_connections_per_address", 1, 10000),
+    ("web2py_admin_tunnel_port", 1024, 65535),
+    ("web2py_client_timeout_seconds", 1, 3600),
+    ("web2py_login_posts_per_minute", 1, 10000),
+    ("web2py_admin_posts_per_minute", 1, 10000),
+    ("web2py_hsts_seconds", 0, 63072000),
+    ("web2py_static_seconds", 0, 31536000),
+)
+
+
+def _is_address(word: str) -> bool:
+    try:
+        ipaddress.ip_address(word)
+    except ValueError:
+        return False
+    return True
+
+
+def _one_source(variable: str, source: Mapping[str, Any]) -> list[Problem]:
+    kind = source["type"]
+    found = []
+    for key in sorted(key for key, value in source.items() if value is not None and key not in ("type", *_TAKEN[kind])):
+        takes = ", ".join(_TAKEN[kind]) or "nothing"
+        found.append(
+            Problem(
+                f"{variable}.{key}",
+                shown(source[key]),
+                f"has no meaning for the type {kind}",
+                f"Remove it; {kind} takes {takes}",
+            )
+        )
+    for key in _NEEDED[kind]:
+        if not source.get(key):
+            found.append(Problem(f"{variable}.{key}", "", f"missing for the type {kind}", f"Give {key}"))
+    if kind == "archive" and bool(source.get("url")) == bool(source.get("path")):
+        found.append(
+            Problem(variable, shown(dict(source)), "an archive comes from one place", "Give either url or path")
+        )
+    if source.get("sha256") and not re.fullmatch(r"[0-9a-f]{64}", source["sha256"]):
+        found.append(
+            Problem(
+                f"{variable}.sha256",
+                shown(source["sha256"]),
+                "is not a SHA-256 in hexadecimal",
+                "Take it from the publisher, or from sha256sum of a file you trust",
+            )
+        )
+    if str(source.get("version") or "").startswith("-") or str(source.get("url") or "").startswith("-"):
+        found.append(Problem(variable, shown(dict(source)), "begins with a hyphen", "Give a plain version and URL"))
+    if kind == "archive" and str(source.get("url") or "https://").startswith("http://"):
+        found.append(Problem(f"{variable}.url", shown(source["url"]), "is not encrypted", "Use https"))
+    return found + _secrets_in(f"{variable}.url", [str(source.get("url") or "")])
+
+
+def _secrets_in(variable: str, addresses: Sequence[str]) -> list[Problem]:
+    """Addresses are shown, logged and kept; what opens them has a place of its own."""
+    return [
+        Problem(
+            variable,
+            shown(address),
+            "carries a user name or password",
+            "Keep user:password by its host in web2py_credentials, from a vault",
+        )
+        for address in addresses
+        if held(address)
+    ]
+
+
+def _source_problems(choices: Mapping[str, Any], host: Mapping[str, Any]) -> list[Problem]:
+    source = web2py_source(choices)
+    found = _one_source("web2py_source", source)
+    trouble = version_problem(str(source.get("version") or ""), host["python"])
+    if trouble:
+        found.append(
+            Problem(
+                "web2py_source.version",
+                shown(source.get("version")),
+                trouble.rstrip("."),
+                "Choose another version of web2py or another host",
+            )
+        )
+    return found
+
+
+def _application_problems(choices: Mapping[str, Any]) -> list[Problem]:
+    found = []
+    applications = choices["web2py_applications"]
+    names = [application["name"] for application in applications]
+    if not applications:
+        found.append(
+            Problem(
+                "web2py_applications",
+                "[]",
+                "a site without an application serves nothing",
+                "List one, for instance {name: starter, source: {type: starter}}",
+            )
+        )
+    for application in applications:
+        name = application["name"]
+        variable = f"web2py_applications ({name})"
+        if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_]{0,60}", name) or name in ("static", "appadmin", "healthz"):
+            found.append(
+                Problem(
+                    variable,
+                    shown(name),
+                    "is not a name for an application",
+                    "Use letters, digits and underscores, beginning with a letter",
+                )
+            )
+        if names.count(name) > 1:
+            found.append(Problem(variable, shown(name), "is listed more than once", "Keep one"))
+        found += _one_source(variable + ".source", application["source"])
+        found += _secrets_in(variable + ".requirements", application.get("requirements") or [])
+        if application["source"]["type"] == "bundled" and choices["web2py_source"]["type"] == "pypi":
+            found.append(
+                Problem(
+                    variable + ".source",
+                    "bundled",
+                    "the package on PyPI carries no complete application",
+                    "Choose web2py_source of type git, archive or directory",
+                )
+            )
+        for file, content in (application.get("private_files") or {}).items():
+            if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.-]*", str(file)):
+                found.append(
+                    Problem(
+                        variable + ".private_files",
+                        shown(file),
+                        "is not a plain file name",
+                        "Give a name without folders, such as appconfig.ini",
+                    )
+                )
+            if not isinstance(content, str):
+                found.append(
+                    Problem(
+                        f"{variable}.private_files.{file}", "(not shown)", "must be text", "Give the content as text"
+                    )
+                )
+    default = choices["web2py_default_application"]
+    if default and default not in names:
+        found.append(
+            Problem(
+                "web2py_default_application",
+                shown(default),
+                "is not among web2py_applications",
+                nearest(default, names),
+            )
+        )
+    return found
+
+
+def _admin_problems(choices: Mapping[str, Any]) -> list[Problem]:
+    mode = choices["web2py_admin"]
+    found = []
+    if mode == "disabled":
+        for application in choices["web2py_applications"]:
+            if application["name"] == "admin":
+                found.append(
+                    Problem(
+                        "web2py_applications (admin)",
+                        "",
+                        "admin is an application but web2py_admin is disabled",
+                        "Set web2py_admin to tunnel or https, or remove the application",
+                    )
+                )
+        return found
+    password = choices.get("web2py_admin_password")
+    if not password:
+        found.append(
+            Problem("web2py_admin_password", "", f"missing, and web2py_admin is {mode}", "Give one from a vault")
+        )
+    elif not 8 <= len(password) <= 1024 or "\n" in password:
+        found.append(
+            Problem(
+                "web2py_admin_password",
+                shown(password, True),
+                "is not fit for a password",
+                "Use 8 to 1024 characters on one line",
+            )
+        )
+    if choices["web2py_source"]["type"] == "pypi":
+        found.append(
+            Problem(
+                "web2py_admin",
+                mode,
+                "the package on PyPI carries no complete admin",
+                "Choose web2py_source of type git, archive or directory, or web2py_admin: disabled",
+            )
+        )
+    if mode == "https" and choices["web2py_tls"]["provider"] == "none":
+        found.append(
+            Problem(
+                "web2py_admin",
+                mode,
+                "web2py_tls.provider is none, so there is no https",
+                "Use web2py_admin: tunnel, or another TLS provider",
+            )
+        )
+    if mode == "tunnel" and "tunnel" in FRONT_ENDS[choices["web2py_front_end"]].lacks:
+        found.append(
+            Problem(
+                "web2py_admin",
+                mode,
+                f"{choices['web2py_front_end']} has no port for the tunnel",
+                "Use web2py_admin: https, or another web2py_front_end",
+            )
+        )
+    if mode == "https" and not choices["web2py_admin_networks"]:
+        found.append(
+            Problem(
+                "web2py_admin_networks",
+                "[]",
+                "admin over https needs the networks that may reach it",
+                "List them; 0.0.0.0/0 and ::/0 stand for everybody",
+            )
+        )
+    return found
+
+
+def _tls_problems(choices: Mapping[str, Any]) -> list[Problem]:
+    tls = choices["web2py_tls"]
+    found = []
+    for key in ("certificate", "key"):
+        if tls["provider"] == "provided" and not tls.get(key):
+            found.append(
+                Problem(
+                    f"web2py_tls.{key}",
+                    "",
+                    "missing for the provider provided",
+                    "Give the path of the file on the machine that runs Ansible",
+                )
+            )
+        if tls["provider"] != "provided" and tls.get(key):
+            found.append(
+                Problem(
+                    f"web2py_tls.{key}",
+                    shown(tls[key]),
+                    f"has no meaning for the provider {tls['provider']}",
+                    "Remove it, or use the provider provided",
+                )
+            )
+    return found
+
+
+def _folder_problems(choices: Mapping[str, Any], host: Mapping[str, Any]) -> list[Problem]:
+    found = []
+    name, root = choices["web2py_site"], choices["web2py_root"]
+    own = folders(name, root).values() if fits(root) else ()
+    for path, owner in host.get("folders", {}).items():
+        if path not in own or owner != name:
+            way_out = remedy(path, name) if path in own else "Choose another name or another web2py_root"
+            found.append(Problem("web2py_site", shown(name), words(path, owner), way_out))
+    return found
+
+
+def _host_problems(choices: Mapping[str, Any], host: Mapping[str, Any]) -> list[Problem]:
+    found = []
+    name = choices["web2py_site"]
+    if (host["distribution"], host["version"]) not in SUPPORTED:
+        known = ", ".join(" ".join(row) for row in sorted(SUPPORTED))
+        found.append(
+            Problem(
+                "host",
+                f"{host['distribution']} {host['version']}",
+                "is not a supported distribution",
+                f"Use one of {known}",
+            )
+        )
+    home = host.get("users", {}).get(name)
+    if home is not None and home != f"/var/lib/{name}":
+        found.append(
+            Problem(
+                "web2py_site",
+                shown(name),
+                f"a user of that name exists on the host (home {home})",
+                "Choose another name",
+            )
+        )
+    if home is None and name in host.get("groups", ()):
+        found.append(
+            Problem("web2py_site", shown(name), "a group of that name exists on the host", "Choose another name")
+        )
+    found += _folder_problems(choices, host)
+    if f"{name}.service" in host.get("units", ()):
+        found.append(
+            Problem("web2py_site", shown(name), "the distribution has a service of that name", "Choose another name")
+        )
+    front_end = choices["web2py_front_end"]
+    ports = {80: "web2py_front_end"}
+    if choices["web2py_tls"]["provider"] != "none":
+        ports[443] = "web2py_front_end"
+    if choices["web2py_admin"] == "tunnel":
+        ports[choices["web2py_admin_tunnel_port"]] = "web2py_admin_tunnel_port"
+    free = {"systemd", FRONT_ENDS[front_end].program} | _making_way(name, host)
+    for row in host.get("listening", ()):
+        if row["port"] in ports and row["program"] not in free:
+            variable = ports[row["port"]]
+            found.append(
+                Problem(
+                    variable,
+                    shown(choices[variable]),
+                    f"port {row['port']} is held by {row['program']} on the host",
+                    _let_go(row["program"]) if row["port"] in (80, 443) else "Choose another port",
+                )
+            )
+    return found
+
+
+def _making_way(name: str, host: Mapping[str, Any]) -> set[str]:
+    """Programs of front ends that serve this site and no other: another front end comes in their place."""
+    traces = host.get("traces", {})
+    found = {row.program for front_end, row in FRONT_ENDS.items() if traces.get(front_end) == [name]}
+    # A server that has only the rights of its user hides what it holds from a root without all capabilities.
+    published = any(name in traces.get(front_end, []) for front_end in FRONT_ENDS)
+    return found | ({UNKNOWN} if published else set())
+
+
+def _let_go(program: str) -> str:
+    if program == UNKNOWN:
+        return "Find it there with: ss -ltnp. If that names none either, log in as root or as a user with sudo"
+    return f"Stop {program} there, or choose it as the front end where it is one; all sites of a host have the same"
+
+
+def _shared_problems(
+    choices: Mapping[str, Any], host: Mapping[str, Any], others: Sequence[Mapping[str, Any]]
+) -> list[Problem]:
+    mine = claims(choices)
+    found = []
+    for other in others:
+        if other["site"] == mine["site"]:
+            found.append(
+                Problem(
+                    "web2py_site",
+                    shown(mine["site"]),
+                    f"{other['inventory_host']} has the same on the same machine",
+                    "Give each site of a machine its own short name",
+                )
+            )
+    planned = {other["site"] for other in others}
+    neighbours = list(others) + [
+        row for row in host.get("sites", ()) if row.get("site") != mine["site"] and row.get("site") not in planned
+    ]
+    for other in neighbours:
+        for variable, name in domains(choices):
+            if name in other.get("names", ()):
+                found.append(
+                    Problem(
+                        variable,
+                        shown(name),
+                        f"the site {other['site']} on the same machine answers to it",
+                        "A name belongs to one site",
+                    )
+                )
+        for port in set(mine["ports"]) & set(other.get("ports", ())):
+            found.append(
+                Problem(
+                    "web2py_admin_tunnel_port",
+                    str(port),
+                    f"the site {other['site']} on the same machine uses it",
+                    "Choose another port",
+                )
+            )
+    return found
