@@ -23,7 +23,7 @@ import threading
 import time
 import traceback
 import xml.etree.ElementTree as ET
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -39,6 +39,7 @@ ARCHIVE = "WEB2PY_TEST_ARCHIVE"
 BUSY = "Another test run is at work in this checkout. Wait for it, then run yours again."
 PHASES = ("prepare", "check", "converge", "idempotence", "check again", "verify")
 SHOWN_LINES = 100
+SHOWN_REASON = 200
 # These run on every distribution, the others on the first.
 CORE = ("nginx_uwsgi", "apache_mod_wsgi", "upstream", "tunnel")
 # The place of the second lane's host among the hosts.
@@ -50,6 +51,8 @@ class Result:
     passed: int = 0
     failed: int = 0
     note: str = ""
+    # What failed, a line each: the end of the run repeats them, where a long log may be cut.
+    names: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -107,6 +110,9 @@ class Report:
         print("\nseconds  step")
         for row in self.rows:
             print(f"{row.seconds:7.0f}  {row.name}: {words_of(row)}")
+        for row in self.rows:
+            if row.result.failed:
+                print(f"FAILED: {row.name}", *row.result.names, sep="\n  ")
         passed, failed = (sum(getattr(row.result, word) for row in self.rows) for word in ("passed", "failed"))
         print(f"{passed} passed, {failed} failed", flush=True)
         return 1 if failed or not passed else 0
@@ -155,9 +161,17 @@ def pytest(run: Callable[[Path], Result], report: Path) -> Callable[[Path], Resu
         failed = failures + errors
         passed = tests - failed - skipped
         note = f"{skipped} skipped" if skipped else ""
-        return Result(passed, failed or ended.failed, note)
+        return Result(passed, failed or ended.failed, note, tuple(failures_in(suites)))
 
     return work
+
+
+def failures_in(suites: Iterable[ET.Element]) -> Iterator[str]:
+    """Yield the name and the first line of the reason of each failed test."""
+    for case in (case for suite in suites for case in suite.iter("testcase")):
+        for found in (*case.findall("failure"), *case.findall("error")):
+            reason = (found.get("message") or "").strip().partition("\n")[0]
+            yield f"{case.get('classname')}::{case.get('name')}: {reason[:SHOWN_REASON]}"
 
 
 # Lint and units
