@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import NamedTuple, TypedDict
 
 
@@ -102,9 +101,11 @@ def servers_of(front_end: str) -> list[str]:
     return [name for name, server in APP_SERVERS.items() if set(server.offers) & set(FRONT_ENDS[front_end].speaks)]
 
 
-def pairs() -> Iterable[tuple[str, str]]:
-    """Every front end with every application server that work together."""
-    return ((front_end, server) for front_end in FRONT_ENDS for server in servers_of(front_end))
+def processes(cpus: int, memory_mb: int) -> int:
+    """How many processes of one thread each a site has: four for each processor, at least 16, one for every 64 MB at
+    most, but two in any case.
+    """
+    return max(2, min(max(16, 4 * cpus), memory_mb // 64))
 
 
 def protocol(front_end: str, app_server: str) -> str:

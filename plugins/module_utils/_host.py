@@ -114,10 +114,8 @@ def traces() -> dict[str, list[str]]:
     """Names of sites by the program that has settings of theirs."""
     found = {}
     for program, pattern in TRACES.items():
-        place = 2 if pattern.startswith("/etc/*") else -1
-        names = [
-            path.split("/")[place].removesuffix(".conf").removeprefix("60-") for path in sorted(glob.glob(pattern))
-        ]
+        before, _star, after = pattern.partition("*")
+        names = [path.removeprefix(before).removesuffix(after) for path in sorted(glob.glob(pattern))]
         # What a distribution's package publishes by itself.
         found[program] = [name for name in names if name not in ("000-default", "default-ssl")]
     return found

@@ -77,6 +77,38 @@ TLS = {
 # The curve that OpenSSL knows from 3.5 on.
 TLS_CURVE_OF_TODAY = "X25519MLKEM768"
 YEAR = 31536000
+# Of a front end's unit, for systemd. What it may write, its capabilities and its own words stand in its role.
+UNIT = """
+Restart=on-failure
+RestartSec=300ms
+TimeoutStopSec=5
+LimitNOFILE=16384
+ProtectSystem=strict
+PrivateTmp=yes
+PrivateDevices=yes
+DevicePolicy=closed
+ProtectHome=yes
+ProtectProc=invisible
+ProcSubset=pid
+ProtectKernelTunables=yes
+ProtectKernelModules=yes
+ProtectKernelLogs=yes
+ProtectControlGroups=yes
+ProtectClock=yes
+ProtectHostname=yes
+NoNewPrivileges=yes
+RestrictAddressFamilies=AF_UNIX AF_INET AF_INET6
+RestrictNamespaces=yes
+RestrictRealtime=yes
+RestrictSUIDSGID=yes
+LockPersonality=yes
+SystemCallArchitectures=native
+SystemCallFilter=@system-service
+SystemCallFilter=~@resources
+SystemCallErrorNumber=EPERM
+RemoveIPC=yes
+KeyringMode=private
+""".strip().splitlines()
 
 
 def policy(choices: Mapping[str, Any], applications: Iterable[str], curve_of_today: bool) -> dict[str, Any]:
@@ -109,6 +141,7 @@ def policy(choices: Mapping[str, Any], applications: Iterable[str], curve_of_tod
             "Referrer-Policy": "strict-origin-when-cross-origin",
         },
         "headers_dropped": ["X-Powered-By"],
+        "unit": list(UNIT),
         # With an answer 502, 503 or 504 that says nothing itself.
         "retry_after_seconds": 5,
         "errors": {str(code): list(words) for code, words in ERRORS.items()},

@@ -19,9 +19,13 @@ from ansible_collections.web2py.deploy.plugins.module_utils._backend import (
     protocol,
 )
 from ansible_collections.web2py.deploy.plugins.module_utils._credentials import held
-from ansible_collections.web2py.deploy.plugins.module_utils._folders import fits, folders, remedy, words
-from ansible_collections.web2py.deploy.plugins.module_utils._host import UNKNOWN
-from ansible_collections.web2py.deploy.plugins.module_utils._site import claims, domains, web2py_source
+from ansible_collections.web2py.deploy.plugins.module_utils._folders import fits
+from ansible_collections.web2py.deploy.plugins.module_utils._preflight_host import (
+    folder_problems,
+    host_problems,
+    shared_problems,
+)
+from ansible_collections.web2py.deploy.plugins.module_utils._site import domains, web2py_source
 from ansible_collections.web2py.deploy.plugins.module_utils._spec import Problem, nearest, shown, validate
 from ansible_collections.web2py.deploy.plugins.module_utils._versions import problem as version_problem
 
@@ -34,7 +38,6 @@ NOT_CHOICES = frozenset(
     web2py_install_remove_state
     """.split()
 )
-SUPPORTED = {("debian", "12"), ("debian", "13")}
 # Names of programs, users and folders that a site on the same host must not take.
 RESERVED = frozenset(
     """
@@ -84,8 +87,8 @@ def examine(
     else:
         sound = choices
     problems += _site_problems(sound) + _source_problems(sound, host) + _application_problems(sound)
-    problems += _admin_problems(sound) + _tls_problems(sound) + _host_problems(sound, host)
-    problems += _shared_problems(sound, host, others)
+    problems += _admin_problems(sound) + _tls_problems(sound) + host_problems(sound, host)
+    problems += shared_problems(sound, host, others)
     return choices, list(dict.fromkeys(problems))
 
 
@@ -104,7 +107,7 @@ def examine_names(
     """As `examine`, for those who look at a site or take it away: only what keeps it from being resolved, or from being
     this site."""
     choices, problems = validate(options, {name: value for name, value in given.items() if name not in NOT_CHOICES})
-    return choices, problems or _site_problems(choices) + _folder_problems(choices, host)
+    return choices, problems or _site_problems(choices) + folder_problems(choices, host)
 
 
 def _faulty(name: str, problems: Sequence[Problem]) -> bool:
@@ -446,127 +449,6 @@ def _tls_problems(choices: Mapping[str, Any]) -> list[Problem]:
                     shown(tls[key]),
                     f"has no meaning for the provider {tls['provider']}",
                     "Remove it, or use the provider provided",
-                )
-            )
-    return found
-
-
-def _folder_problems(choices: Mapping[str, Any], host: Mapping[str, Any]) -> list[Problem]:
-    found = []
-    name, root = choices["web2py_site"], choices["web2py_root"]
-    own = folders(name, root).values() if fits(root) else ()
-    for path, owner in host.get("folders", {}).items():
-        if path not in own or owner != name:
-            way_out = remedy(path, name) if path in own else "Choose another name or another web2py_root"
-            found.append(Problem("web2py_site", shown(name), words(path, owner), way_out))
-    return found
-
-
-def _host_problems(choices: Mapping[str, Any], host: Mapping[str, Any]) -> list[Problem]:
-    found = []
-    name = choices["web2py_site"]
-    if (host["distribution"], host["version"]) not in SUPPORTED:
-        known = ", ".join(" ".join(row) for row in sorted(SUPPORTED))
-        found.append(
-            Problem(
-                "host",
-                f"{host['distribution']} {host['version']}",
-                "is not a supported distribution",
-                f"Use one of {known}",
-            )
-        )
-    home = host.get("users", {}).get(name)
-    if home is not None and home != f"/var/lib/{name}":
-        found.append(
-            Problem(
-                "web2py_site",
-                shown(name),
-                f"a user of that name exists on the host (home {home})",
-                "Choose another name",
-            )
-        )
-    if home is None and name in host.get("groups", ()):
-        found.append(
-            Problem("web2py_site", shown(name), "a group of that name exists on the host", "Choose another name")
-        )
-    found += _folder_problems(choices, host)
-    if f"{name}.service" in host.get("units", ()):
-        found.append(
-            Problem("web2py_site", shown(name), "the distribution has a service of that name", "Choose another name")
-        )
-    front_end = choices["web2py_front_end"]
-    ports = {80: "web2py_front_end"}
-    if choices["web2py_tls"]["provider"] != "none":
-        ports[443] = "web2py_front_end"
-    if choices["web2py_admin"] == "tunnel":
-        ports[choices["web2py_admin_tunnel_port"]] = "web2py_admin_tunnel_port"
-    free = {"systemd", FRONT_ENDS[front_end].program} | _making_way(name, host)
-    for row in host.get("listening", ()):
-        if row["port"] in ports and row["program"] not in free:
-            variable = ports[row["port"]]
-            found.append(
-                Problem(
-                    variable,
-                    shown(choices[variable]),
-                    f"port {row['port']} is held by {row['program']} on the host",
-                    _let_go(row["program"]) if row["port"] in (80, 443) else "Choose another port",
-                )
-            )
-    return found
-
-
-def _making_way(name: str, host: Mapping[str, Any]) -> set[str]:
-    """Programs of front ends that serve this site and no other: another front end comes in their place."""
-    traces = host.get("traces", {})
-    found = {row.program for front_end, row in FRONT_ENDS.items() if traces.get(front_end) == [name]}
-    # A server that has only the rights of its user hides what it holds from a root without all capabilities.
-    published = any(name in traces.get(front_end, []) for front_end in FRONT_ENDS)
-    return found | ({UNKNOWN} if published else set())
-
-
-def _let_go(program: str) -> str:
-    if program == UNKNOWN:
-        return "Find it there with: ss -ltnp. If that names none either, log in as root or as a user with sudo"
-    return f"Stop {program} there, or choose it as the front end where it is one; all sites of a host have the same"
-
-
-def _shared_problems(
-    choices: Mapping[str, Any], host: Mapping[str, Any], others: Sequence[Mapping[str, Any]]
-) -> list[Problem]:
-    mine = claims(choices)
-    found = []
-    for other in others:
-        if other["site"] == mine["site"]:
-            found.append(
-                Problem(
-                    "web2py_site",
-                    shown(mine["site"]),
-                    f"{other['inventory_host']} has the same on the same machine",
-                    "Give each site of a machine its own short name",
-                )
-            )
-    planned = {other["site"] for other in others}
-    neighbours = list(others) + [
-        row for row in host.get("sites", ()) if row.get("site") != mine["site"] and row.get("site") not in planned
-    ]
-    for other in neighbours:
-        for variable, name in domains(choices):
-            if name in other.get("names", ()):
-                found.append(
-                    Problem(
-                        variable,
-                        shown(name),
-                        f"the site {other['site']} on the same machine answers to it",
-                        "A name belongs to one site",
-                    )
-                )
-        for port in set(mine["ports"]) & set(other.get("ports", ())):
-            found.append(
-                Problem(
-                    "web2py_admin_tunnel_port",
-                    str(port),
-                    f"the site {other['site']} on the same machine uses it",
-                    "Choose another port",
                 )
             )
     return found

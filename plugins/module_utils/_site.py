@@ -16,6 +16,7 @@ from ansible_collections.web2py.deploy.plugins.module_utils._backend import (
     APP_SERVERS,
     FRONT_ENDS,
     backend,
+    processes,
 )
 from ansible_collections.web2py.deploy.plugins.module_utils._credentials import bare
 from ansible_collections.web2py.deploy.plugins.module_utils._folders import folders
@@ -134,6 +135,7 @@ def resolve(choices: Mapping[str, Any], host: Mapping[str, Any]) -> dict[str, An
                 APP_SERVERS[choices["web2py_app_server"]].role,
             ),
             "backend": backend(name, choices["web2py_front_end"], choices["web2py_app_server"]),
+            "processes": processes(host["cpus"], host["memory_mb"]),
             "cpus": host["cpus"],
             "memory_mb": host["memory_mb"],
         },

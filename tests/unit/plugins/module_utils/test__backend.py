@@ -28,9 +28,15 @@ def test_every_dead_server_names_a_living_one() -> None:
         assert words.rpartition("use ")[2] in _backend.APP_SERVERS
 
 
-def test_pairs_speak_one_language() -> None:
-    for front_end, server in _backend.pairs():
-        assert _backend.protocol(front_end, server) in _backend.FRONT_ENDS[front_end].speaks
+def test_servers_of_a_front_end_speak_its_language() -> None:
+    for front_end, row in _backend.FRONT_ENDS.items():
+        for server in _backend.servers_of(front_end):
+            assert _backend.protocol(front_end, server) in row.speaks
+
+
+@pytest.mark.parametrize("cpus, memory, wanted", [(1, 8192, 16), (8, 8192, 32), (2, 512, 8), (2, 64, 2)])
+def test_processes_fit_processors_and_memory(cpus: int, memory: int, wanted: int) -> None:
+    assert _backend.processes(cpus, memory) == wanted
 
 
 def test_a_server_inside_the_front_end_has_settings_and_no_address() -> None:

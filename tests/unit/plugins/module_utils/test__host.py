@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
+from ansible_collections.web2py.deploy.plugins.module_utils import _host
 from ansible_collections.web2py.deploy.plugins.module_utils._host import (
     groups,
     host,
@@ -11,6 +14,7 @@ from ansible_collections.web2py.deploy.plugins.module_utils._host import (
     listening,
     memory_mb,
     os_release,
+    traces,
     unfinished,
     users,
 )
@@ -74,3 +78,14 @@ def test_memory_is_in_mebibytes() -> None:
 def test_this_machine_can_be_read() -> None:
     found = host()
     assert found["cpus"] >= 1 and found["memory_mb"] > 0 and found["users"]["root"]
+
+
+def test_sites_leave_their_names_where_the_pattern_has_its_star(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("on/60-shop.conf", "on/000-default.conf", "etc/blog/uwsgi.ini"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    patterns = {"a": f"{tmp_path}/on/60-*.conf", "b": f"{tmp_path}/on/*.conf", "c": f"{tmp_path}/etc/*/uwsgi.ini"}
+    monkeypatch.setattr(_host, "TRACES", patterns)
+    assert traces() == {"a": ["shop"], "b": ["60-shop"], "c": ["blog"]}

@@ -75,3 +75,9 @@ def test_every_error_has_its_page() -> None:
     assert folder["state"] == "directory"
     assert [page["path"] for page in pages] == [f"/etc/x/{code}.html" for code in made()["errors"]]
     assert all("<h1>" in page["content"] and page["mode"] == "0644" for page in pages)
+
+
+def test_a_unit_has_one_setting_a_line() -> None:
+    lines = made()["unit"]
+    assert "RestrictAddressFamilies=AF_UNIX AF_INET AF_INET6" in lines
+    assert all(re.fullmatch(r"[A-Z]\w+=\S.*", line) for line in lines)
