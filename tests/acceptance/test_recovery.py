@@ -19,12 +19,19 @@ WORKER_SECONDS, SERVICE_SECONDS, HOST_SECONDS = 2, 5, 60
 Question = Callable[[], bool]
 
 
-def test_a_killed_worker_is_replaced(probe: Probe, machine: Machine, answers: Question) -> None:
-    """A worker killed outright is missed for at most two seconds."""
+@pytest.fixture(name="worker_seconds")
+def _worker_seconds(probe: Probe, machine: Machine, unit: str) -> float:
+    """How long a lost worker may be missed: where one process is all there is, the whole service starts again."""
+    whole = machine.property(unit, "MainPID") == str(probe.json("worker")["pid"])
+    return SERVICE_SECONDS if whole else WORKER_SECONDS
+
+
+def test_a_killed_worker_is_replaced(probe: Probe, machine: Machine, answers: Question, worker_seconds: float) -> None:
+    """A worker killed outright is soon replaced."""
     killed = probe.json("worker")["pid"]
     machine.run(f"kill -9 {killed}")
-    waited(answers, WORKER_SECONDS)
-    waited(lambda: killed not in {probe.json("worker")["pid"] for _ in range(4)}, WORKER_SECONDS)
+    waited(answers, worker_seconds)
+    waited(lambda: killed not in {probe.json("worker")["pid"] for _ in range(4)}, worker_seconds)
 
 
 def test_a_killed_server_starts_again(
@@ -100,14 +107,14 @@ def test_new_code_is_served_after_a_reload(probe: Probe, machine: Machine, unit:
     waited(lambda: not before & {probe.json("worker")["pid"] for _ in range(6)}, 20)
 
 
-def test_a_greedy_page_is_contained(probe: Probe, site: Site, answers: Question, facts: dict[str, Any]) -> None:
+def test_a_greedy_page_is_contained(probe: Probe, site: Site, answers: Question, worker_seconds: float) -> None:
     """A page that takes more memory than the host can spare fails alone."""
     greed = min(4096, max(1536, site["server"]["memory_mb"]))
     assert probe.ask(f"memory/{greed}", timeout=60).status in (500, 502, 503)
-    assert waited(answers, WORKER_SECONDS) < WORKER_SECONDS
+    waited(answers, worker_seconds)
 
 
-def test_a_hung_page_is_ended(probe: Probe, site: Site, answers: Question, machine: Machine) -> None:
+def test_a_hung_page_is_ended(probe: Probe, site: Site, answers: Question, worker_seconds: float) -> None:
     """A page that runs beyond the site's limit is ended, with an error page, and the site goes on."""
     limit = site["limits"]["request_seconds"]
     if limit > 20:
@@ -117,7 +124,7 @@ def test_a_hung_page_is_ended(probe: Probe, site: Site, answers: Question, machi
     assert answer.status in (500, 502, 503, 504)
     assert limit - 1 <= time.monotonic() - begin <= limit + 8
     assert site["front_end"]["name"] not in answer.text.lower()
-    waited(answers, WORKER_SECONDS)
+    waited(answers, worker_seconds)
 
 
 def test_a_full_state_is_answered_and_left_behind(probe: Probe, machine: Machine, site: Site) -> None:
