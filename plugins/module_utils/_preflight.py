@@ -126,6 +126,15 @@ def _site_problems(choices: Mapping[str, Any]) -> list[Problem]:
                 "Use a letter, then letters, digits or hyphens, at most 31, in lower case",
             )
         )
+    if name.endswith("-admin"):
+        found.append(
+            Problem(
+                "web2py_site",
+                shown(name),
+                "ends like the unit of another site's admin",
+                "Choose a name with another end than -admin",
+            )
+        )
     if name in RESERVED:
         found.append(
             Problem("web2py_site", shown(name), "is the name of a program or user", "Choose a name of your own")
@@ -390,13 +399,14 @@ def _admin_problems(choices: Mapping[str, Any]) -> list[Problem]:
                 "Use 8 to 1024 characters on one line",
             )
         )
-    if choices["web2py_source"]["type"] == "pypi":
+    listed = [application["name"] for application in choices["web2py_applications"]]
+    if choices["web2py_source"]["type"] == "pypi" and "admin" not in listed:
         found.append(
             Problem(
                 "web2py_admin",
                 mode,
                 "the package on PyPI carries no complete admin",
-                "Choose web2py_source of type git, archive or directory, or web2py_admin: disabled",
+                "Choose web2py_source of type git, archive or directory, or list an application admin of your own",
             )
         )
     if mode == "https" and choices["web2py_tls"]["provider"] == "none":
@@ -406,15 +416,6 @@ def _admin_problems(choices: Mapping[str, Any]) -> list[Problem]:
                 mode,
                 "web2py_tls.provider is none, so there is no https",
                 "Use web2py_admin: tunnel, or another TLS provider",
-            )
-        )
-    if mode == "tunnel" and "tunnel" in FRONT_ENDS[choices["web2py_front_end"]].lacks:
-        found.append(
-            Problem(
-                "web2py_admin",
-                mode,
-                f"{choices['web2py_front_end']} has no port for the tunnel",
-                "Use web2py_admin: https, or another web2py_front_end",
             )
         )
     if mode == "https" and not choices["web2py_admin_networks"]:
