@@ -409,6 +409,17 @@ def _admin_problems(choices: Mapping[str, Any]) -> list[Problem]:
                 "Choose web2py_source of type git, archive or directory, or list an application admin of your own",
             )
         )
+    default = choices["web2py_default_application"] or next(iter(listed), "")
+    for application in choices["web2py_applications"]:
+        if application["name"] == "admin" and (application.get("domains") or default == "admin"):
+            found.append(
+                Problem(
+                    "web2py_applications (admin)",
+                    "",
+                    "admin would be the first page of a public name",
+                    "Leave its domains out, and make another application the default one",
+                )
+            )
     if mode == "https" and choices["web2py_tls"]["provider"] == "none":
         found.append(
             Problem(

@@ -66,11 +66,12 @@ def host_problems(choices: Mapping[str, Any], host: Mapping[str, Any]) -> list[P
     ports = {80: "web2py_front_end"}
     if choices["web2py_tls"]["provider"] != "none":
         ports[443] = "web2py_front_end"
-    tunnel = choices["web2py_admin_tunnel_port"]
-    # What the site has claimed is held by its own unit.
-    own = {port for row in host.get("sites", ()) if row.get("site") == name for port in row.get("ports", ())}
-    if choices["web2py_admin"] == "tunnel" and tunnel not in own:
-        ports[tunnel] = "web2py_admin_tunnel_port"
+    if choices["web2py_admin"] == "tunnel":
+        ports[choices["web2py_admin_tunnel_port"]] = "web2py_admin_tunnel_port"
+    for row in host.get("sites", ()):
+        if row.get("site") == name:
+            # Held by the site's own unit.
+            ports = {port: variable for port, variable in ports.items() if port not in row.get("ports", ())}
     free = {"systemd", FRONT_ENDS[front_end].program} | _making_way(name, host)
     for row in host.get("listening", ()):
         if row["port"] in ports and row["program"] not in free:
