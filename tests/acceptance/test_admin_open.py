@@ -13,6 +13,8 @@ from client import Answer, Client
 from hosts import Machine, Site, excused, tunnel
 from test_admin import PATHS
 
+testinfra_hosts = ["ansible://web2py_web"]
+
 PAGES = ("/admin", "/admin/default/site", "/probe/appadmin/index")
 
 
