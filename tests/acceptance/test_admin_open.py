@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from client import Answer, Client
-from hosts import Machine, Site, excused, tunnel
+from hosts import Machine, Probe, Site, excused, tunnel
 from test_admin import PATHS
 
 testinfra_hosts = ["ansible://web2py_web"]
@@ -52,12 +52,18 @@ def login(door: Client, password: str) -> tuple[Answer, str]:
     return door.ask("/admin/default/index", headers, method="POST", body=body.encode()), cookie
 
 
-@pytest.mark.usefixtures("real")
-def test_the_password_opens_admin(door: Client, variables: dict[str, Any]) -> None:
-    """The real admin takes the password of the inventory and shows the applications."""
+@pytest.fixture(scope="module")
+def inside(door: Client, variables: dict[str, Any]) -> dict[str, str]:
+    """Who has logged in, once for all: forms are counted."""
     answer, cookie = login(door, variables["web2py_admin_password"])
     assert answer.status == 303, answer.text[:300]
-    page = door.ask("/admin/default/site", {"Cookie": cookie})
+    return {"Cookie": cookie}
+
+
+@pytest.mark.usefixtures("real")
+def test_the_password_opens_admin(door: Client, inside: dict[str, str]) -> None:
+    """The real admin takes the password of the inventory and shows the applications."""
+    page = door.ask("/admin/default/site", inside)
     assert page.status == 200 and "starter" in page.text
 
 
@@ -66,6 +72,57 @@ def test_another_password_does_not(door: Client, variables: dict[str, Any]) -> N
     answer, cookie = login(door, "another one")
     assert answer.status == 200 and "invalid password" in answer.text
     assert door.ask("/admin/default/site", {"Cookie": cookie}).status == 303
+
+
+@pytest.mark.usefixtures("real")
+@pytest.mark.parametrize(
+    ("page", "word"),
+    [
+        ("site", "probe"),
+        ("design/probe", "appadmin.py"),
+        ("peek/probe/controllers/default.py", "what tests ask"),
+        ("edit/probe/controllers/default.py", "what tests ask"),
+        ("errors/probe", "error logs"),
+        ("search/probe?keywords=what", "default.py"),
+        ("uninstall/probe", "are you sure"),
+    ],
+)
+def test_its_pages_open(page: str, word: str, door: Client, inside: dict[str, str]) -> None:
+    answer = door.ask(f"/admin/default/{page}", inside)
+    assert answer.status == 200 and word in answer.text.lower(), answer.text[:300]
+
+
+@pytest.mark.usefixtures("real")
+def test_it_shows_the_ticket_of_an_error(door: Client, inside: dict[str, str], probe: Probe) -> None:
+    """The number that a visitor quotes leads to the traceback that he did not see."""
+    found = re.search(r"probe/[\w.-]+", probe.ask("fail").text)
+    assert found
+    page = door.ask(f"/admin/default/ticket/{found[0]}", inside)
+    assert page.status == 200 and "words of a traceback" in page.text
+
+
+@pytest.mark.usefixtures("real")
+def test_it_cleans_sessions_up(door: Client, inside: dict[str, str], machine: Machine, probe: Probe) -> None:
+    probe.ask("session/index")
+    files = f"find {probe.state}/sessions -type f"
+    assert machine.lines(files)
+    assert door.ask("/admin/default/cleanup/probe", inside).status == 303
+    assert machine.lines(files) == []
+
+
+@pytest.mark.usefixtures("real")
+def test_it_changes_no_code(door: Client, inside: dict[str, str], machine: Machine, probe: Probe) -> None:
+    """Code is deployed, not edited on the host: saving ends in a ticket that says so, and nothing is different."""
+    file = f"{probe.folder}/controllers/small.py"
+    before = machine.run(f"sha256sum {file}")
+    headers = {**inside, "Content-Type": "application/x-www-form-urlencoded", "X-Requested-With": "XMLHttpRequest"}
+    answer = door.ask("/admin/default/edit/probe/controllers/small.py", headers, method="POST", body=b"data=x%3D1")
+    assert answer.status == 500, answer.text[:300]
+    found = re.search(r"admin/[\w.-]+", answer.text)
+    assert found
+    assert "Read-only file system" in door.ask(f"/admin/default/ticket/{found[0]}", inside).text
+    assert machine.run(f"sha256sum {file}") == before
+    assert machine.try_to(f"test -e {file}.bak").rc == 1
 
 
 # Raw requests from the host itself, which is in none of the networks: [path, header, status] of all that are not refused.
