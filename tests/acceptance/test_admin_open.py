@@ -80,8 +80,8 @@ def test_another_password_does_not(door: Client, variables: dict[str, Any]) -> N
     [
         ("site", "probe"),
         ("design/probe", "appadmin.py"),
-        ("peek/probe/controllers/default.py", "what tests ask"),
-        ("edit/probe/controllers/default.py", "what tests ask"),
+        ("peek/probe/controllers/default.py", "largest_body_kb"),
+        ("edit/probe/controllers/default.py", "controllers/default.py"),
         ("errors/probe", "error logs"),
         ("search/probe?keywords=what", "default.py"),
         ("uninstall/probe", "are you sure"),
