@@ -15,7 +15,6 @@ from typing import Any
 
 from ansible_collections.web2py.deploy.plugins.module_utils._backend import (
     DEAD,
-    FRONT_ENDS,
     protocol,
 )
 from ansible_collections.web2py.deploy.plugins.module_utils._credentials import held

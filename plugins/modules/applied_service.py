@@ -40,8 +40,8 @@ options:
   state:
     description:
       - V(started) starts, restarts or reloads what is needed.
-      - V(ready) is for a unit that its sockets start when they are asked. They run; the unit is stopped where it has not
-        taken in its files, and asked by the probe where something changed.
+      - V(ready) is for a unit that its sockets start when they are asked. They run; the unit is stopped where it has
+        not taken in its files, and asked by the probe where something changed.
       - V(stopped) stops the unit, its sockets first.
       - V(absent) stops, disables and removes its files below C(/etc/systemd/system).
     type: str
@@ -214,7 +214,8 @@ def ready(module, host):
     }
     plan = plan_ready(units, {name for name, paths in todo.items() if paths})
     steps = ["take in the unit files"] * new + plan.words
-    result = {"changed": bool(steps), "action": plan.action, "steps": steps, "pending": sorted({*sum(todo.values(), [])})}
+    late = sorted({path for paths in todo.values() for path in paths})
+    result = {"changed": bool(steps), "action": plan.action, "steps": steps, "pending": late}
     if not module.check_mode:
         host.do(plan.commands)
         if params["probe"] and steps:

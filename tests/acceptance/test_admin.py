@@ -89,8 +89,9 @@ def test_posting_opens_nothing(path: str, web: Client) -> None:
 def test_no_route_opens_admin(site: Site, unit: str, machine: Machine, web: Client) -> None:
     """Another name for admin or for database pages in routes.py opens neither."""
     file = f"{site['paths']['current']}/web2py/routes.py"
-    line = "routes_in = [('/renamed', '/admin/default/index'), ('/rows', '/probe/appadmin/index'), ('/x', '/probe/default/index')]"
-    machine.run(f"cp -p {file} {file}.before && echo {shlex.quote(line)} >> {file} && systemctl reload-or-restart {unit}")
+    routes = {"/renamed": "/admin/default/index", "/rows": "/probe/appadmin/index", "/x": "/probe/default/index"}
+    line = shlex.quote(f"routes_in = {list(routes.items())!r}")
+    machine.run(f"cp -p {file} {file}.before && echo {line} >> {file} && systemctl reload-or-restart {unit}")
     try:
         waited(lambda: web.ask("/x").status == 200, 30)
         assert [web.ask(path).status for path in ("/renamed", "/rows")] == [404, 404]

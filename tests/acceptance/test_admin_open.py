@@ -125,7 +125,7 @@ def test_it_changes_no_code(door: Client, inside: dict[str, str], machine: Machi
     assert machine.try_to(f"test -e {file}.bak").rc == 1
 
 
-# Raw requests from the host itself, which is in none of the networks: [path, header, status] of all that are not refused.
+# Raw requests from the host itself, which is in none of the networks; tells those that are not refused.
 STRANGER = """
 import http.client, json, ssl
 name, port, asked = json.loads({asked!r})

@@ -1,4 +1,4 @@
-"""The way to admin through an SSH tunnel: an instance of its own, there when it is asked, for those who come that way."""
+"""The way to admin through an SSH tunnel: an instance of its own, there when it is asked, for who comes that way."""
 
 from __future__ import annotations
 
@@ -65,7 +65,9 @@ def test_it_answers_to_the_names_of_the_loopback(name: str, near: Client) -> Non
     assert near.ask(TELLS, name=name).status == 200
 
 
-@pytest.mark.parametrize("name", ["", "evil.example", "evil.example:8002", "127.0.0.1.evil.example", "localhost.evil", ":80"])
+@pytest.mark.parametrize(
+    "name", ["", "evil.example", "evil.example:8002", "127.0.0.1.evil.example", "localhost.x", ":8"]
+)
 def test_it_answers_to_no_other_name(name: str, near: Client, site: Site) -> None:
     """A page in the visitor's browser must not get here by a name of its own (DNS rebinding)."""
     for path in (TELLS, "/admin", "/"):

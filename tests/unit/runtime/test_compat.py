@@ -71,7 +71,7 @@ def test_cookie_sessions_survive_text(gluon: dict[str, Any], version: str, shimm
 def test_tickets_with_markup_are_shown(gluon: dict[str, Any], version: str, shimmed: bool) -> None:
     compat.after_import(version)
     known = {"uuid": {"UUID"}, **({"gluon.html": {"XML_unpickle"}} if shimmed else {})}
-    assert gluon["restricted"].DEFAULT_SAFE_GLOBALS == known
+    assert known == gluon["restricted"].DEFAULT_SAFE_GLOBALS
 
 
 def test_languages_are_never_written(gluon: dict[str, Any]) -> None:

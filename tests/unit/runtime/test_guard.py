@@ -56,7 +56,13 @@ def test_headers_are_clean() -> None:
 
 @pytest.mark.parametrize(
     ("environ", "secure", "expected"),
-    [({}, True, True), (HTTPS, True, True), ({"SERVER_PORT": "8002"}, True, True), (TUNNEL, True, False), ({}, False, False)],
+    [
+        ({}, True, True),
+        (HTTPS, True, True),
+        ({"SERVER_PORT": "8002"}, True, True),
+        (TUNNEL, True, False),
+        ({}, False, False),
+    ],
 )
 def test_cookies_are_secure_but_where_the_way_is_plain(environ: dict[str, Any], secure: bool, expected: bool) -> None:
     headers = ask({"PATH_INFO": "/", **environ}, secure)[1]

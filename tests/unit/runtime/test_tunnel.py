@@ -36,9 +36,7 @@ class Far:
         return found[0]
 
 
-@pytest.mark.parametrize(
-    "host", ["127.0.0.1", "127.0.0.1:8002", "localhost", "LocalHost:9", "[::1]", "[::1]:8002"]
-)
+@pytest.mark.parametrize("host", ["127.0.0.1", "127.0.0.1:8002", "localhost", "LocalHost:9", "[::1]", "[::1]:8002"])
 def test_the_names_of_the_loopback_are_answered(host: str) -> None:
     assert Far().ask(HTTP_HOST=host) == "200 OK"
 

@@ -259,7 +259,7 @@ def test_its_own_earlier_run_is_no_obstacle() -> None:
         "users": {"web2py": "/var/lib/web2py"},
         "groups": ["web2py"],
         "folders": {"/srv/web2py": "web2py", "/etc/web2py": "web2py", "/var/lib/web2py": "web2py"},
-        "listening": [{"port": port, "program": program} for port, program in ((80, "nginx"), (443, "nginx"), (8002, "python"))],
+        "listening": [{"port": row[0], "program": row[1]} for row in ((80, "nginx"), (443, "nginx"), (8002, "python"))],
         "sites": [{"site": "web2py", "names": ["www.example.org"], "ports": [8002]}],
     }
     assert problems(ADMIN, host) == []

@@ -101,8 +101,8 @@ class Door(socket.socket):
     def shut(self, quiet_seconds: float = 0) -> bool:
         """Take no more connections; those that wait are left for the next process.
 
-        The server goes on with a socket to which nobody connects. With a time of quiet: only if nobody is inside, nor has
-        been for that long; what comes meanwhile is either inside or left, never lost.
+        The server goes on with a socket to which nobody connects. With a time of quiet: only if nobody is inside, nor
+        has been for that long; what comes meanwhile is either inside or left, never lost.
         """
         with self.guard:
             if quiet_seconds and (self.inside > 0 or monotonic() - self.quiet_since < quiet_seconds):

@@ -111,7 +111,7 @@ def leave(door: Door, mercy: float) -> None:
 
 
 def doze(door: Door, seconds: float) -> None:
-    """End when nobody has asked for so long. Who comes then is met by the next process, which systemd starts for him."""
+    """End when nobody has asked for so long. Who comes then is met by the next process, which systemd starts."""
     door.quiet_since = monotonic()  # loading is no quiet
     while not door.shut(quiet_seconds=seconds):
         sleep(PULSE_SECONDS)

@@ -79,7 +79,7 @@ def tunnelled(application: Application, port: int, forms_per_minute: int) -> App
 
     def answer(environ: Environ, start_response: Callable[..., Any]) -> Iterable[bytes]:
         if not asked_by_name(environ):
-            return refused(start_response, "400 Bad Request", "This is http://127.0.0.1 and answers to no other name.\n")
+            return refused(start_response, "400 Bad Request", "This is 127.0.0.1 and answers to no other name.\n")
         if environ.get("REQUEST_METHOD") == "POST" and not forms.taken():
             return refused(start_response, "429 Too Many Requests", "Please wait a minute and try again.\n")
         if environ.get("PATH_INFO") == "/":
