@@ -41,7 +41,7 @@ PHASES = ("prepare", "check", "converge", "idempotence", "check again", "verify"
 SHOWN_LINES = 100
 SHOWN_REASON = 200
 # These run on every distribution, the others on the first.
-CORE = ("nginx_uwsgi", "apache_mod_wsgi", "upstream", "tunnel")
+CORE = ("nginx_uwsgi", "apache_mod_wsgi", "upstream")
 # The place of the second lane's host among the hosts.
 SECOND = len(SUITES)
 

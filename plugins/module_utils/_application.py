@@ -29,7 +29,7 @@ STATE = ("cache", "databases", "errors", "private", "sessions", "uploads")
 SEEDED = ("databases", "private", "uploads")  # what an application may ship; the rest is made on the host
 CODE = ("controllers", "cron", "languages", "models", "modules", "static", "views")
 SEED = ".seed"
-_FORMAT = 1  # raise it when the same source must be staged anew
+_FORMAT = 2  # raise it when the same source must be staged anew
 _MARKERS = ("controllers", "models", "views", "static", "compiled", "__init__.py")
 _DROPPED = (".git", ".hg", ".svn", "__pycache__", "cache", "errors", "sessions")
 _TEXT = tuple(".css .csv .html .htm .ico .js .json .map .md .mjs .svg .ttf .txt .wasm .webmanifest .xml .xsl".split())
@@ -111,6 +111,11 @@ def shape(tree: str, shown: str) -> None:
         remove(path)
     for name in CODE:
         os.makedirs(os.path.join(tree, name), exist_ok=True)
+    # Admin shows no application without one: it wants to write this itself, and cannot.
+    crontab = os.path.join(tree, "cron", "crontab")
+    if not os.path.lexists(crontab):
+        with open(crontab, "x", encoding="ascii") as file:
+            file.write("#crontab")
     # Byte code beside its source may be older than it, or of another Python; alone it is the application.
     if any(name.endswith(".py") for name in os.listdir(os.path.join(tree, "controllers"))):
         remove(os.path.join(tree, "compiled"))

@@ -12,8 +12,7 @@ class FrontEnd(NamedTuple):
     """A front end: what it speaks to a backend, its program, units (the service last) and user, and what it cannot do.
 
     `lacks` names tests of the acceptance suite's that do not hold: `counting` of connections and login forms by
-    address, `unknown` names over https without a certificate, `links` in static files refused, `hosts` named twice,
-    and the `tunnel` to admin.
+    address, `unknown` names over https without a certificate, `links` in static files refused, and `hosts` named twice.
     """
 
     speaks: tuple[str, ...]
@@ -33,7 +32,7 @@ FRONT_ENDS: dict[str, FrontEnd] = {
         "lighttpd",
         ("lighttpd.socket", "lighttpd.service"),
         "www-data",
-        ("counting", "unknown", "links", "hosts", "tunnel"),
+        ("counting", "unknown", "links", "hosts"),
     ),
 }
 

@@ -108,7 +108,7 @@ def info(site: Mapping[str, Any]) -> dict[str, Any]:
         "url": site["url"],
         "release": release.get("id"),
         "versions": release.get("versions") or {},
-        "units": _unit_states([f"{site['name']}.service", site["front_end"]["unit"]]),
+        "units": _unit_states(_units(site)),
         "page": page,
         "redirect": ask(site, "/", False) if secure else None,
         "admin": ask(site, "/admin", secure),
@@ -116,6 +116,12 @@ def info(site: Mapping[str, Any]) -> dict[str, Any]:
         "health": ask(site, "/healthz", secure),
         "certificate_days": certificate_days(page.get("certificate") or {}),
     }
+
+
+def _units(site: Mapping[str, Any]) -> list[str]:
+    """Of the tunnel the socket: its service runs when it is asked."""
+    tunnel = [f"{site['name']}-admin.socket"] if site["admin"]["mode"] == "tunnel" else []
+    return [f"{site['name']}.service", *tunnel, site["front_end"]["unit"]]
 
 
 def first_page(site: Mapping[str, Any]) -> str:
@@ -163,7 +169,8 @@ def problems(site: Mapping[str, Any], found: Mapping[str, Any], planned: bool = 
     tunnel = found["tunnel"]
     if tunnel is not None and tunnel.get("status", 500) >= 400:
         answer = tunnel.get("error") or tunnel["status"]
-        wrong.append(f"admin at http://127.0.0.1:{site['admin']['tunnel_port']}/admin answered {answer}. {look}")
+        address = f"http://127.0.0.1:{site['admin']['tunnel_port']}/admin"
+        wrong.append(f"admin at {address} answered {answer}. Look at: journalctl -u {name}-admin -n 50")
     if found["redirect"] is not None and not str(found["redirect"].get("location") or "").startswith(found["url"]):
         wrong.append(f"http is not redirected to {found['url']} but answered {found['redirect']}")
     if site["admin"]["mode"] != "https" and found["admin"].get("status", 404) < 400:

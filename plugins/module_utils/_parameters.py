@@ -8,6 +8,7 @@ PRIVATE to the collection: it can change at any time.
 
 from __future__ import annotations
 
+import contextlib
 import grp
 import os
 import pwd
@@ -16,6 +17,7 @@ import tempfile
 from dataclasses import dataclass, field
 
 from ._password import check_password, file_line, hash_password, is_current
+from ._run import run
 
 MODE = 0o640
 
@@ -62,11 +64,27 @@ def plan_changes(directory: str, ports: list[int], password: str | None, owner: 
     return plan
 
 
-def apply_changes(plan: Plan) -> None:
+def apply_changes(plan: Plan, sessions: str | None = None, user: str | None = None) -> None:
+    """Without its files admin is closed: so nobody goes on in a session of before while those are removed."""
+    if not plan.write and not plan.remove:
+        return
+    for name in [*plan.write, *plan.remove]:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(os.path.join(plan.directory, name))
+    if sessions and user and os.path.isdir(sessions):
+        _clear(sessions, user)
     for name in plan.write:
         _write(plan, name)
-    for name in plan.remove:
-        os.unlink(os.path.join(plan.directory, name))
+
+
+def _clear(folder: str, user: str) -> None:
+    """Remove the files of a user as that user: what he may have put there leads nobody with more rights astray."""
+    try:
+        entry = pwd.getpwnam(user)
+    except KeyError as error:
+        raise ValueError(f"no such user: {user}") from error
+    account = None if entry.pw_uid == os.geteuid() else (entry.pw_uid, entry.pw_gid)
+    run(["find", folder, "-xdev", "-type", "f", "-delete"], "Removing the sessions of admin", account=account)
 
 
 def _is_parameters(name: str) -> bool:

@@ -15,7 +15,6 @@ from typing import Any
 
 from ansible_collections.web2py.deploy.plugins.module_utils._backend import (
     DEAD,
-    FRONT_ENDS,
     protocol,
 )
 from ansible_collections.web2py.deploy.plugins.module_utils._credentials import held
@@ -124,6 +123,15 @@ def _site_problems(choices: Mapping[str, Any]) -> list[Problem]:
                 shown(name),
                 "is not a short name",
                 "Use a letter, then letters, digits or hyphens, at most 31, in lower case",
+            )
+        )
+    if name.endswith("-admin"):
+        found.append(
+            Problem(
+                "web2py_site",
+                shown(name),
+                "ends like the unit of another site's admin",
+                "Choose a name with another end than -admin",
             )
         )
     if name in RESERVED:
@@ -390,15 +398,27 @@ def _admin_problems(choices: Mapping[str, Any]) -> list[Problem]:
                 "Use 8 to 1024 characters on one line",
             )
         )
-    if choices["web2py_source"]["type"] == "pypi":
+    listed = [application["name"] for application in choices["web2py_applications"]]
+    if choices["web2py_source"]["type"] == "pypi" and "admin" not in listed:
         found.append(
             Problem(
                 "web2py_admin",
                 mode,
                 "the package on PyPI carries no complete admin",
-                "Choose web2py_source of type git, archive or directory, or web2py_admin: disabled",
+                "Choose web2py_source of type git, archive or directory, or list an application admin of your own",
             )
         )
+    default = choices["web2py_default_application"] or next(iter(listed), "")
+    for application in choices["web2py_applications"]:
+        if application["name"] == "admin" and (application.get("domains") or default == "admin"):
+            found.append(
+                Problem(
+                    "web2py_applications (admin)",
+                    "",
+                    "admin would be the first page of a public name",
+                    "Leave its domains out, and make another application the default one",
+                )
+            )
     if mode == "https" and choices["web2py_tls"]["provider"] == "none":
         found.append(
             Problem(
@@ -406,15 +426,6 @@ def _admin_problems(choices: Mapping[str, Any]) -> list[Problem]:
                 mode,
                 "web2py_tls.provider is none, so there is no https",
                 "Use web2py_admin: tunnel, or another TLS provider",
-            )
-        )
-    if mode == "tunnel" and "tunnel" in FRONT_ENDS[choices["web2py_front_end"]].lacks:
-        found.append(
-            Problem(
-                "web2py_admin",
-                mode,
-                f"{choices['web2py_front_end']} has no port for the tunnel",
-                "Use web2py_admin: https, or another web2py_front_end",
             )
         )
     if mode == "https" and not choices["web2py_admin_networks"]:

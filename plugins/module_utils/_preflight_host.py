@@ -58,7 +58,7 @@ def host_problems(choices: Mapping[str, Any], host: Mapping[str, Any]) -> list[P
             Problem("web2py_site", shown(name), "a group of that name exists on the host", "Choose another name")
         )
     found += folder_problems(choices, host)
-    if f"{name}.service" in host.get("units", ()):
+    if {f"{name}.service", f"{name}-admin.service"} & set(host.get("units", ())):
         found.append(
             Problem("web2py_site", shown(name), "the distribution has a service of that name", "Choose another name")
         )
@@ -68,6 +68,10 @@ def host_problems(choices: Mapping[str, Any], host: Mapping[str, Any]) -> list[P
         ports[443] = "web2py_front_end"
     if choices["web2py_admin"] == "tunnel":
         ports[choices["web2py_admin_tunnel_port"]] = "web2py_admin_tunnel_port"
+    for row in host.get("sites", ()):
+        if row.get("site") == name:
+            # Held by the site's own unit.
+            ports = {port: variable for port, variable in ports.items() if port not in row.get("ports", ())}
     free = {"systemd", FRONT_ENDS[front_end].program} | _making_way(name, host)
     for row in host.get("listening", ()):
         if row["port"] in ports and row["program"] not in free:

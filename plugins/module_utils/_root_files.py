@@ -97,7 +97,7 @@ def runtime_json(site: Mapping[str, Any], versions: Mapping[str, str]) -> str:
         "name": site["name"],
         "url": site["url"],
         "secure_cookies": site["secure_cookies"],
-        "admin": {"mode": site["admin"]["mode"], "tunnel_port": site["admin"]["tunnel_port"]},
+        "admin": site["admin"]["mode"],
         "server": site["server"]["name"],
         "front_end": site["front_end"]["name"],
         "versions": dict(versions),

@@ -267,6 +267,28 @@ def plan_started(units: Sequence[Unit], enabled: bool, restart: Sequence[str], r
     return plan
 
 
+def plan_ready(units: Sequence[Unit], stale: Set[str]) -> Plan:
+    """Steps for a unit that its sockets start when they are asked: they run; the unit is stopped where it is stale.
+
+    stale: names of units that run with other files than those on disk.
+    """
+    plan = Plan()
+    *sockets, unit = units
+    for item in sockets:
+        if not item.enabled and item.file_state not in _NEITHER:
+            plan.add(f"enable {item.name}", "enable", item.name)
+    failed = [item.name for item in units if item.active == "failed"]
+    if failed:
+        plan.add(f"forget the failures of {', '.join(failed)}", "reset-failed", *failed)
+    renew = [item for item in sockets if not item.running or item.name in stale]
+    if unit.running and (renew or unit.name in stale):
+        plan.action = "stop"
+        plan.add(f"stop {unit.name} until it is asked again", "stop", unit.name)
+    for item in renew:
+        plan.add(f"start {item.name}", "restart", item.name)
+    return plan
+
+
 def plan_instead(units: Sequence[Unit]) -> Plan:
     """Steps that make way: what another unit is started instead of."""
     plan = Plan()

@@ -15,6 +15,7 @@ description:
     This module keeps one such file for each port and removes those of other ports.
   - The password is hashed for web2py's own verifier with far more rounds than web2py's default.
   - A file that holds the same password with enough rounds is left alone; it is found by verifying, not by comparing.
+  - When a file is written or removed, the sessions of before end; nobody is asked to restart anything.
   - Neither the password nor its hash appears in results or diffs.
 attributes:
   check_mode:
@@ -44,6 +45,12 @@ options:
     description: Group that may read the files, the one of the site.
     type: str
     default: root
+  sessions:
+    description: Folder of admin's sessions. Nothing in it is touched while the password stays as it is.
+    type: path
+  user:
+    description: User whose sessions these are. They are removed with his rights.
+    type: str
   state:
     description: V(present) keeps one file for each port, V(absent) removes all of them.
     type: str
@@ -61,6 +68,8 @@ EXAMPLES = r"""
     group: example
     ports: [443]
     password: "{{ vault_admin_password }}"
+    sessions: /var/lib/example/applications/admin/sessions
+    user: example
 
 - name: Nobody can log in to admin
   web2py.deploy.admin_password:
@@ -88,6 +97,7 @@ import os
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.web2py.deploy.plugins.module_utils._parameters import apply_changes, plan_changes
+from ansible_collections.web2py.deploy.plugins.module_utils._run import Problem
 
 
 def main() -> None:
@@ -98,8 +108,11 @@ def main() -> None:
             "password": {"type": "str", "no_log": True},
             "owner": {"type": "str", "default": "root"},
             "group": {"type": "str", "default": "root"},
+            "sessions": {"type": "path"},
+            "user": {"type": "str"},
             "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
         },
+        required_together=[("sessions", "user")],
         required_if=[("state", "present", ["password"])],
         supports_check_mode=True,
     )
@@ -113,8 +126,8 @@ def main() -> None:
             wanted["group"],
         )
         if not module.check_mode:
-            apply_changes(plan)
-    except (OSError, ValueError) as error:
+            apply_changes(plan, wanted["sessions"], wanted["user"])
+    except (OSError, ValueError, Problem) as error:
         module.fail_json(msg=f"admin_password: {error}")
     module.exit_json(
         changed=bool(plan.write or plan.remove),

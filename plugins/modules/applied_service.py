@@ -40,10 +40,12 @@ options:
   state:
     description:
       - V(started) starts, restarts or reloads what is needed.
+      - V(ready) is for a unit that its sockets start when they are asked. They run; the unit is stopped where it has
+        not taken in its files, and asked by the probe where something changed.
       - V(stopped) stops the unit, its sockets first.
       - V(absent) stops, disables and removes its files below C(/etc/systemd/system).
     type: str
-    choices: [started, stopped, absent]
+    choices: [started, ready, stopped, absent]
     default: started
   enabled:
     description: Whether the unit starts at boot.
@@ -149,6 +151,7 @@ from ansible_collections.web2py.deploy.plugins.module_utils._service import (
     own_files,
     pending,
     plan_instead,
+    plan_ready,
     plan_started,
     plan_stopped,
     read_stamp,
@@ -195,6 +198,31 @@ def start(module, host):
     module.exit_json(diff=diff(units, steps), **result)
 
 
+def ready(module, host):
+    params = module.params
+    files = [*params["restart_on"], *params["reload_on"]]
+    units = host.show()
+    new = unread(units)
+    if new and not module.check_mode:
+        host.do([["daemon-reload"]])
+        units = host.show()
+    # What a socket starts began without us: files newer than its start are those that it has not read.
+    todo = {
+        unit.name: pending(unit, read_stamp(unit.name), {path: see(path) for path in {*unit.files, *more}})
+        for unit, more in zip(units, [[]] * (len(units) - 1) + [files])
+        if unit.running
+    }
+    plan = plan_ready(units, {name for name, paths in todo.items() if paths})
+    steps = ["take in the unit files"] * new + plan.words
+    late = sorted({path for paths in todo.values() for path in paths})
+    result = {"changed": bool(steps), "action": plan.action, "steps": steps, "pending": late}
+    if not module.check_mode:
+        host.do(plan.commands)
+        if params["probe"] and steps:
+            result["answer"] = host.ask(params["probe"], time.monotonic() + params["timeout"], patient=True)
+    module.exit_json(diff=diff(units, steps), **result)
+
+
 def stop(module, host):
     absent = module.params["state"] == "absent"
     units = host.show()
@@ -223,7 +251,7 @@ def main():
     module = AnsibleModule(
         argument_spec={
             "name": {"type": "str", "required": True},
-            "state": {"type": "str", "choices": ["started", "stopped", "absent"], "default": "started"},
+            "state": {"type": "str", "choices": ["started", "ready", "stopped", "absent"], "default": "started"},
             "enabled": {"type": "bool", "default": True},
             "sockets": {"type": "list", "elements": "str", "default": []},
             "restart_on": {"type": "list", "elements": "path", "default": []},
@@ -243,7 +271,7 @@ def main():
     lock = contextlib.nullcontext() if module.check_mode else run_lock(host.name)
     try:
         with lock:
-            (start if module.params["state"] == "started" else stop)(module, host)
+            {"started": start, "ready": ready}.get(module.params["state"], stop)(module, host)
     except Problem as exc:
         module.fail_json(msg=str(exc))
 

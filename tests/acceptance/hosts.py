@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import base64
 import shlex
+import socket
+import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -62,6 +65,26 @@ class Probe:
 
     def json(self, page: str, *arguments: Any, **options: Any) -> Any:
         return self.ask(page, *arguments, **options).json()
+
+
+@contextmanager
+def tunnel(variables: dict[str, Any], address: str, port: int) -> Iterator[Client]:
+    """A client at the near end of a real SSH tunnel to a port of the host's loopback address."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        near = free.getsockname()[1]
+    words = ["ssh", "-N", "-L", f"127.0.0.1:{near}:127.0.0.1:{port}", "-i", variables["ansible_ssh_private_key_file"]]
+    for option in ("ControlPath=none", "ExitOnForwardFailure=yes", "StrictHostKeyChecking=no", "BatchMode=yes"):
+        words += ["-o", option]
+    words += ["-o", "UserKnownHostsFile=/dev/null", "-o", "LogLevel=ERROR"]
+    process = subprocess.Popen([*words, f"root@{address}"], stdin=subprocess.DEVNULL)
+    try:
+        client = Client("127.0.0.1", near, f"127.0.0.1:{near}", None)
+        # Connected to ssh only, which opens the far end for it: the answer of that end is what counts.
+        waited(lambda: client.ask("/healthz").status == 200, 20)
+        yield client
+    finally:
+        process.terminate()
+        process.wait()
 
 
 def excused(site: Site, word: str) -> None:

@@ -1,12 +1,13 @@
-"""The administrative interface is closed unless the site says otherwise."""
+"""The administrative interface is closed to the public unless the site says otherwise."""
 
 from __future__ import annotations
 
+import shlex
 from http.client import BadStatusLine
 
 import pytest
 from client import Client
-from hosts import Machine, Site
+from hosts import Machine, Site, waited
 
 testinfra_hosts = ["ansible://web2py_web"]
 
@@ -60,8 +61,8 @@ PATHS = [
 
 @pytest.fixture(autouse=True)
 def closed(site: Site) -> None:
-    if site["admin"]["mode"] != "disabled":
-        pytest.skip("admin is open here; its own scenario shows how far")
+    if site["admin"]["mode"] == "https":
+        pytest.skip("admin is open here; test_admin_open.py shows how far")
 
 
 @pytest.mark.parametrize("path", PATHS)
@@ -84,6 +85,21 @@ def test_posting_opens_nothing(path: str, web: Client) -> None:
     assert web.ask(path, method="POST", body=b"password=guess").status in (400, 403, 404, 405)
 
 
+@pytest.mark.late
+def test_no_route_opens_admin(site: Site, unit: str, machine: Machine, web: Client) -> None:
+    """Another name for admin or for database pages in routes.py opens neither."""
+    file = f"{site['paths']['current']}/web2py/routes.py"
+    routes = {"/renamed": "/admin/default/index", "/rows": "/probe/appadmin/index", "/x": "/probe/default/index"}
+    line = shlex.quote(f"routes_in = {list(routes.items())!r}")
+    machine.run(f"cp -p {file} {file}.before && echo {line} >> {file} && systemctl reload-or-restart {unit}")
+    try:
+        waited(lambda: web.ask("/x").status == 200, 30)
+        assert [web.ask(path).status for path in ("/renamed", "/rows")] == [404, 404]
+    finally:
+        machine.run(f"mv {file}.before {file} && systemctl reload-or-restart {unit}")
+        waited(lambda: web.ask("/x").status != 200, 30)
+
+
 def test_no_other_application_lies_there(site: Site, machine: Machine) -> None:
     """Only the applications of the site are on the host."""
     found = machine.lines(
@@ -94,6 +110,8 @@ def test_no_other_application_lies_there(site: Site, machine: Machine) -> None:
 
 def test_no_admin_password_lies_there(site: Site, machine: Machine) -> None:
     """There is no password file that would open admin."""
+    if site["admin"]["mode"] == "tunnel":
+        pytest.skip("there is one for the tunnel")
     paths = site["paths"]
     assert (
         machine.lines(f"find -L {paths['root']} {paths['settings']} {paths['state']} -type f -name 'parameters_*.py'")

@@ -27,7 +27,9 @@ def wsgibase(environ, start_response):
     start_response("500 X" if path == "/broken" else "404 Y" if path == "/missing" else "200 OK", [])
     return [os.path.basename(os.path.dirname(os.getcwd())).encode()]
 """
-STUBS = ("__init__", "dal", "html", "sqlhtml", "tools", "cache", "languages", "globals")
+STUBS = ("__init__", "dal", "html", "sqlhtml", "tools", "cache", "languages", "globals", "restricted")
+
+STUB = "secure_loads = secure_dumps = None\nDEFAULT_SAFE_GLOBALS = {}\n"
 
 
 @pytest.fixture
@@ -35,12 +37,12 @@ def release(tmp_path: Path) -> Path:
     root = tmp_path / "releases/1"
     (root / "web2py/gluon").mkdir(parents=True)
     for name in STUBS:
-        (root / f"web2py/gluon/{name}.py").write_text("secure_loads = secure_dumps = None\n")
+        (root / f"web2py/gluon/{name}.py").write_text(STUB)
     (root / "web2py/gluon/settings.py").write_text("import types\nglobal_settings = types.SimpleNamespace()\n")
     (root / "web2py/gluon/storage.py").write_text("Storage = dict\n")
     (root / "web2py/gluon/main.py").write_text(MAIN)
     (root / "web2py/pydal.py").touch()
-    settings = {"secure_cookies": True, "admin": {"mode": "disabled"}, "versions": {"web2py": "3.3.3"}}
+    settings = {"secure_cookies": True, "admin": "disabled", "versions": {"web2py": "3.3.3"}}
     (root / "runtime.json").write_text(json.dumps(settings))
     (root / "runtime").symlink_to(RUNTIME)
     (tmp_path / "current").symlink_to("releases/1")

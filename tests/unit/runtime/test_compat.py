@@ -25,6 +25,7 @@ def gluon(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
         "_compat": types.SimpleNamespace(),
         "fileutils": types.SimpleNamespace(try_mkdir=try_mkdir),
         "languages": types.SimpleNamespace(is_writable=lambda: True),
+        "restricted": types.SimpleNamespace(DEFAULT_SAFE_GLOBALS={"uuid": {"UUID"}}),
         "globals": types.SimpleNamespace(secure_loads=secure_loads, secure_dumps=lambda data, _key: data),
     }
     monkeypatch.setitem(sys.modules, "gluon", types.ModuleType("gluon"))
@@ -64,6 +65,13 @@ def test_cookie_sessions_survive_text(gluon: dict[str, Any], version: str, shimm
     assert dumped == ("hmac256:x" if shimmed else b"hmac256:x")
     assert gluon["globals"].secure_loads(dumped, "key") == b"hmac256:x"
     assert gluon["globals"].secure_loads(b"x", "key") == b"x"
+
+
+@pytest.mark.parametrize(("version", "shimmed"), [("2.26.1", False), ("3.3.3", True), ("3.4.0", False)])
+def test_tickets_with_markup_are_shown(gluon: dict[str, Any], version: str, shimmed: bool) -> None:
+    compat.after_import(version)
+    known = {"uuid": {"UUID"}, **({"gluon.html": {"XML_unpickle"}} if shimmed else {})}
+    assert known == gluon["restricted"].DEFAULT_SAFE_GLOBALS
 
 
 def test_languages_are_never_written(gluon: dict[str, Any]) -> None:

@@ -88,3 +88,23 @@ def test_without_systemd_the_remedy_is_told(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.delenv("LISTEN_PID", raising=False)
     with pytest.raises(RuntimeError, match="Start the service by its unit"):
         module.inherited()
+
+
+def test_a_door_is_shut_after_quiet_only(listener: socket.socket, door: Door, monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [100.0]
+    monkeypatch.setattr(module, "monotonic", lambda: now[0])
+    with visitor(listener):
+        connection, _address = door.accept()
+        assert not door.shut(quiet_seconds=5)  # somebody is inside, for however long
+        now[0] += 60
+        assert not door.shut(quiet_seconds=5)
+        connection.close()
+    now[0] += 4
+    assert not door.shut(quiet_seconds=5)
+    now[0] += 2
+    with visitor(listener) as late:
+        assert door.shut(quiet_seconds=5)
+        taken, _address = listener.accept()  # who came just then is left for the next process
+        late.sendall(b"x")
+        assert taken.recv(1) == b"x"
+        taken.close()

@@ -2,17 +2,26 @@ from __future__ import annotations
 
 import types
 from collections.abc import Callable, Iterable
+from pathlib import Path
 from typing import Any
 
 import pytest
 from web2py_runtime import guard
+from web2py_runtime.tunnel import MARK
 
-CLOSED = {"mode": "disabled", "tunnel_port": 8002}
-TUNNEL = {"mode": "tunnel", "tunnel_port": 8002}
-HTTPS = {"mode": "https", "tunnel_port": 8002}
+HTTPS = {"wsgi.url_scheme": "https", "SERVER_PORT": "443"}
+TUNNEL = {"wsgi.url_scheme": "http", "SERVER_PORT": "8002", MARK: True}
 
 
-def ask(environ: dict[str, Any], admin: dict[str, Any] = CLOSED, secure: bool = True) -> tuple[str, list[Any], bytes]:
+@pytest.fixture
+def root(tmp_path: Path) -> str:
+    """web2py's root with a password for both ways to admin."""
+    for port in (443, 8002):
+        (tmp_path / f"parameters_{port}.py").write_text("")
+    return str(tmp_path)
+
+
+def ask(environ: dict[str, Any], secure: bool = True) -> tuple[str, list[Any], bytes]:
     """Status, headers and body of one request to an application that sets what web2py sets."""
     answer: list[Any] = []
 
@@ -22,7 +31,7 @@ def ask(environ: dict[str, Any], admin: dict[str, Any] = CLOSED, secure: bool = 
                                   *(("Set-Cookie", cookie) for cookie in cookies)])  # fmt: skip
         return [b"page"]
 
-    guarded = guard.guarded(application, {"secure_cookies": secure, "admin": admin})
+    guarded = guard.guarded(application, {"secure_cookies": secure})
     body = b"".join(guarded(environ, lambda status, headers, *_: answer.extend((status, headers))))
     return answer[0], answer[1], body
 
@@ -46,43 +55,45 @@ def test_headers_are_clean() -> None:
 
 
 @pytest.mark.parametrize(
-    ("admin", "port", "secure", "expected"),
+    ("environ", "secure", "expected"),
     [
-        (CLOSED, "443", True, True),
-        (CLOSED, "8002", True, True),
-        (TUNNEL, "8002", True, False),
-        (TUNNEL, "443", True, True),
-        (CLOSED, "80", False, False),
+        ({}, True, True),
+        (HTTPS, True, True),
+        ({"SERVER_PORT": "8002"}, True, True),
+        (TUNNEL, True, False),
+        ({}, False, False),
     ],
 )
-def test_cookies_are_secure_but_where_the_way_is_plain(
-    admin: dict[str, Any], port: str, secure: bool, expected: bool
-) -> None:
-    headers = ask({"PATH_INFO": "/", "SERVER_PORT": port}, admin, secure)[1]
+def test_cookies_are_secure_but_where_the_way_is_plain(environ: dict[str, Any], secure: bool, expected: bool) -> None:
+    headers = ask({"PATH_INFO": "/", **environ}, secure)[1]
     session = next(value for name, value in headers if name == "Set-Cookie" and value.startswith("session"))
     assert session.endswith("; Secure") is expected
 
 
-LOCAL = {"REMOTE_ADDR": "127.0.0.1", "SERVER_PORT": "8002", "wsgi.url_scheme": "http"}
-
-
 @pytest.mark.parametrize(
-    ("admin", "environ", "client", "opened"),
+    ("mode", "environ", "opened"),
     [
-        (CLOSED, {**LOCAL, "wsgi.url_scheme": "https"}, "127.0.0.1", False),
-        (HTTPS, {"wsgi.url_scheme": "https"}, "192.0.2.1", True),
-        (HTTPS, {"wsgi.url_scheme": "http", "HTTP_X_FORWARDED_PROTO": "https"}, "192.0.2.1", False),
-        (TUNNEL, LOCAL, "127.0.0.1", True),
-        (TUNNEL, {**LOCAL, "REMOTE_ADDR": "::1"}, "::1", True),
-        (TUNNEL, LOCAL, "192.0.2.1", False),
-        (TUNNEL, {**LOCAL, "REMOTE_ADDR": "192.0.2.1"}, "127.0.0.1", False),
-        (TUNNEL, {**LOCAL, "REMOTE_ADDR": ""}, "127.0.0.1", False),
-        (TUNNEL, {**LOCAL, "SERVER_PORT": "443"}, "127.0.0.1", False),
-        (TUNNEL, {}, "", False),
+        ("disabled", HTTPS, False),
+        ("disabled", TUNNEL, False),
+        ("https", HTTPS, True),
+        ("https", {**HTTPS, "wsgi.url_scheme": "http", "HTTP_X_FORWARDED_PROTO": "https"}, False),
+        ("https", TUNNEL, False),
+        ("https", {**TUNNEL, **HTTPS}, False),
+        ("https", {**HTTPS, "SERVER_PORT": "444"}, False),  # there is no password for that one
+        ("https", {"wsgi.url_scheme": "https"}, False),
+        ("tunnel", TUNNEL, True),
+        ("tunnel", HTTPS, False),
+        ("tunnel", {"wsgi.url_scheme": "http", "SERVER_PORT": "8002", "REMOTE_ADDR": "127.0.0.1"}, False),
+        ("tunnel", {"HTTP_" + MARK.upper(): "1", "SERVER_PORT": "8002"}, False),
     ],
 )
-def test_admin_opens_only_as_chosen(admin: dict[str, Any], environ: dict[str, Any], client: str, opened: bool) -> None:
-    assert guard.admin_open(admin, environ, client) is opened
+def test_admin_opens_only_as_chosen(mode: str, environ: dict[str, Any], opened: bool, root: str) -> None:
+    assert guard.admin_open(mode, environ, root) is opened
+
+
+@pytest.mark.parametrize(("mode", "environ"), [("https", HTTPS), ("tunnel", TUNNEL)])
+def test_without_its_password_file_admin_is_closed(mode: str, environ: dict[str, Any], tmp_path: Path) -> None:
+    assert not guard.admin_open(mode, environ, str(tmp_path))
 
 
 class Refused(Exception):
@@ -100,7 +111,6 @@ def main_of(application: str | None, controller: str | None, static: str | None)
     routes = types.SimpleNamespace(error_message="<h1>%s</h1>")
     return types.SimpleNamespace(
         url_in=url_in,
-        get_client=lambda env: env["client"],
         HTTP=Refused,
         rwthread=types.SimpleNamespace(routes=routes),
     )
@@ -117,23 +127,43 @@ def main_of(application: str | None, controller: str | None, static: str | None)
         (None, None, "/x/applications/shop/static/admin/a.css", False),
     ],
 )
-@pytest.mark.parametrize("admin", [CLOSED, HTTPS])
+@pytest.mark.parametrize("mode", ["disabled", "https", "tunnel"])
 def test_admin_is_an_unknown_page_whatever_the_routes(
-    application: str | None, controller: str | None, static: str | None, closed: bool, admin: dict[str, Any]
+    application: str | None, controller: str | None, static: str | None, closed: bool, mode: str, root: str
 ) -> None:
     main = main_of(application, controller, static)
-    guard.close_admin(main, admin)
-    request = types.SimpleNamespace(env={"client": "192.0.2.1"}, application=None, controller=None)
-    environ = {"wsgi.url_scheme": "http"}
+    guard.close_admin(main, mode, root)
+    environ = {"wsgi.url_scheme": "http", "SERVER_PORT": "8002"}
     if closed:
         with pytest.raises(Refused, match="404"):
-            main.url_in(request, environ)
+            main.url_in(types.SimpleNamespace(), environ)
     else:
-        assert main.url_in(request, environ) == (static, None, environ)
+        assert main.url_in(types.SimpleNamespace(), environ) == (static, None, environ)
 
 
-def test_admin_answers_where_it_is_open() -> None:
+@pytest.mark.parametrize(("mode", "environ"), [("https", HTTPS), ("tunnel", TUNNEL)])
+def test_admin_answers_where_it_is_open(mode: str, environ: dict[str, Any], root: str) -> None:
     main = main_of("admin", "default", None)
-    guard.close_admin(main, HTTPS)
-    request = types.SimpleNamespace(env={"client": "192.0.2.1"}, application=None, controller=None)
-    assert main.url_in(request, {"wsgi.url_scheme": "https"})[0] is None
+    guard.close_admin(main, mode, root)
+    assert main.url_in(types.SimpleNamespace(), environ)[0] is None
+
+
+@pytest.mark.parametrize(
+    ("application", "controller", "static", "opened"),
+    [
+        ("shop", "default", None, False),
+        ("shop", "appadmin", None, True),
+        ("shop", "static", "/x/applications/shop/static/a.css", True),
+        ("admin", "static", "/x/applications/admin/static/a.css", True),
+    ],
+)
+def test_the_tunnel_leads_to_admin_and_what_it_is_drawn_with(
+    application: str, controller: str, static: str | None, opened: bool, root: str
+) -> None:
+    main = main_of(application, controller, static)
+    guard.close_admin(main, "tunnel", root)
+    if opened:
+        assert main.url_in(types.SimpleNamespace(), TUNNEL)[0] == static
+    else:
+        with pytest.raises(Refused, match="404"):
+            main.url_in(types.SimpleNamespace(), TUNNEL)

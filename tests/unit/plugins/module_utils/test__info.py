@@ -68,7 +68,8 @@ def test_a_good_site_has_no_problem() -> None:
         ({"redirect": {"status": 200, "location": None}}, "not redirected"),
         ({"page": {"status": 200, "present": False}}, "another certificate than /etc/web2py/tls/certificate.pem"),
         ({"tunnel": {"error": "ConnectionRefusedError"}}, "http://127.0.0.1:8002/admin answered ConnectionRefused"),
-        ({"tunnel": {"status": 404}}, "http://127.0.0.1:8002/admin answered 404"),
+        ({"tunnel": {"status": 404}}, "http://127.0.0.1:8002/admin answered 404. Look at: journalctl -u web2py-admin"),
+        ({"units": {"web2py-admin.socket": "inactive"}}, "systemctl status web2py-admin.socket"),
         ({"admin": {"status": 200}}, "although web2py_admin is disabled"),
     ],
 )

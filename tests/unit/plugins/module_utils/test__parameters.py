@@ -117,3 +117,25 @@ def test_diff_shows_no_hash(tmp_path: Path) -> None:
     other = plan(tmp_path, [443], "another password")
     assert other.before != other.after
     assert "$" not in other.before + other.after
+
+
+def test_a_new_password_ends_the_sessions_of_before(tmp_path: Path) -> None:
+    sessions = tmp_path / "sessions"
+    sessions.mkdir()
+    apply_changes(plan(tmp_path, [443]), str(sessions), OWNER)
+    (sessions / "1").write_text("authorized")
+    apply_changes(plan(tmp_path, [443]), str(sessions), OWNER)
+    assert names(sessions) == ["1"]
+    apply_changes(plan(tmp_path, [443], "another password"), str(sessions), OWNER)
+    assert names(sessions) == []
+    (sessions / "2").write_text("authorized")
+    apply_changes(plan(tmp_path, [], None), str(sessions), OWNER)
+    assert (names(sessions), names(tmp_path)) == ([], ["sessions"])
+
+
+def test_admin_is_closed_while_sessions_end(tmp_path: Path) -> None:
+    apply_changes(plan(tmp_path, [443]))
+    (tmp_path / "sessions").mkdir()
+    with pytest.raises(ValueError, match="no such user"):
+        apply_changes(plan(tmp_path, [443], "another password"), str(tmp_path / "sessions"), "no-such-user")
+    assert names(tmp_path) == ["sessions"]

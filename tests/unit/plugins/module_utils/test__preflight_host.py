@@ -25,6 +25,7 @@ HOST: dict[str, Any] = {"distribution": "debian", "version": "12"}
         ({"users": {"shop": "/home/shop"}}, "a user of that name exists"),
         ({"groups": ["shop"]}, "a group of that name exists"),
         ({"units": ["shop.service"]}, "has a service of that name"),
+        ({"units": ["shop-admin.service"]}, "has a service of that name"),
         ({"listening": [{"port": 443, "program": "haproxy"}]}, "port 443 is held by haproxy"),
         ({"folders": {"/etc/shop": ""}}, "belongs to something else"),
     ],

@@ -65,5 +65,5 @@ def test_runtime_learns_what_it_needs() -> None:
         "front_end": {"name": "nginx"},
     }
     settings = json.loads(_root_files.runtime_json(site, {"web2py": "3.3.3", "python": "3.13"}))
-    assert settings["admin"] == {"mode": "tunnel", "tunnel_port": 8002}
+    assert settings["admin"] == "tunnel"
     assert settings["versions"]["web2py"] == "3.3.3"

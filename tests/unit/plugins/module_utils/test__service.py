@@ -17,6 +17,7 @@ from ansible_collections.web2py.deploy.plugins.module_utils._service import (
     parse_show,
     pending,
     plan_instead,
+    plan_ready,
     plan_started,
     plan_stopped,
     read_stamp,
@@ -117,6 +118,31 @@ def test_steps_to_a_running_unit(
     units: list[Unit], restart: list[str], reload: list[str], commands: list[list[str]]
 ) -> None:
     assert plan_started(units, True, restart, reload).commands == commands
+
+
+DOWN = replace(UP, active="inactive", sub="dead", file_state="static", life="", begun=0.0)
+
+
+@pytest.mark.parametrize(
+    ("units", "stale", "commands"),
+    [
+        ([SOCKET, DOWN], set(), []),
+        ([SOCKET, UP], set(), []),
+        ([SOCKET, UP], {"a.service"}, [["stop", "a.service"]]),
+        ([SOCKET, UP], {"a.socket"}, [["stop", "a.service"], ["restart", "a.socket"]]),
+        ([SOCKET, DOWN], {"a.socket"}, [["restart", "a.socket"]]),
+        (
+            [replace(SOCKET, active="inactive", file_state="disabled"), DOWN],
+            set(),
+            [["enable", "a.socket"], ["restart", "a.socket"]],
+        ),
+        ([SOCKET, replace(DOWN, active="failed")], set(), [["reset-failed", "a.service"]]),
+    ],
+)
+def test_a_unit_for_its_socket_is_left_alone_unless_it_is_stale(
+    units: list[Unit], stale: set[str], commands: list[list[str]]
+) -> None:
+    assert plan_ready(units, stale).commands == commands
 
 
 def test_sockets_stop_first_or_they_would_wake_the_unit() -> None:

@@ -48,6 +48,7 @@ def application(**keys: Any) -> dict[str, Any]:
     return {"web2py_applications": [{"name": "shop", "source": GIT, **keys}]}
 
 
+STARTER = {"name": "starter", "source": {"type": "starter"}}
 ADMIN = {"web2py_admin": "tunnel", "web2py_admin_password": "correct horse"}
 BAD = [
     # (choices, the variable that must be named, a word of the fault or remedy)
@@ -112,6 +113,13 @@ BAD = [
         "no https",
     ),
     ({**ADMIN, "web2py_source": {"type": "pypi"}}, "web2py_admin", "no complete admin"),
+    ({**ADMIN, **application(name="admin")}, "web2py_applications (admin)", "first page of a public name"),
+    (
+        {**ADMIN, "web2py_applications": [STARTER, {"name": "admin", "source": GIT, "domains": ["a.example.org"]}]},
+        "web2py_applications (admin)",
+        "first page of a public name",
+    ),
+    ({"web2py_site": "shop-admin"}, "web2py_site", "another site's admin"),
     ({**ADMIN, "web2py_admin_networks": ["office"]}, "web2py_admin_networks", "not a network"),
     ({**ADMIN, "web2py_admin_tunnel_port": 80}, "web2py_admin_tunnel_port", "1024"),
     ({"web2py_trusted_proxies": ["10.0.0.0/33"]}, "web2py_trusted_proxies", "not a network"),
@@ -251,7 +259,7 @@ def test_its_own_earlier_run_is_no_obstacle() -> None:
         "users": {"web2py": "/var/lib/web2py"},
         "groups": ["web2py"],
         "folders": {"/srv/web2py": "web2py", "/etc/web2py": "web2py", "/var/lib/web2py": "web2py"},
-        "listening": [{"port": 80, "program": "nginx"}, {"port": 443, "program": "nginx"}],
+        "listening": [{"port": row[0], "program": row[1]} for row in ((80, "nginx"), (443, "nginx"), (8002, "python"))],
         "sites": [{"site": "web2py", "names": ["www.example.org"], "ports": [8002]}],
     }
     assert problems(ADMIN, host) == []
@@ -408,9 +416,7 @@ def test_a_dead_server_is_refused_with_its_reason() -> None:
     assert found == ["web2py_app_server = 'fapws': is abandoned and does not build. Use gevent."]
 
 
-def test_a_front_end_without_a_tunnel_says_so() -> None:
-    found = problems({**ADMIN, "web2py_admin": "tunnel", "web2py_front_end": "lighttpd"})
-    assert found == [
-        "web2py_admin = tunnel: lighttpd has no port for the tunnel. "
-        "Use web2py_admin: https, or another web2py_front_end."
-    ]
+def test_an_admin_of_ones_own_goes_with_the_package_of_pypi() -> None:
+    own = {"web2py_source": {"type": "pypi"}, "web2py_applications": [STARTER, {"name": "admin", "source": GIT}]}
+    assert problems({**ADMIN, **own}) == []
+    assert [row["source"]["type"] for row in resolved({**ADMIN, **own})["applications"]] == ["starter", "git"]

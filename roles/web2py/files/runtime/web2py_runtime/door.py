@@ -57,6 +57,7 @@ class Door(socket.socket):
         self.patience: float | None = None
         self.guard = threading.Lock()
         self.inside = 0
+        self.quiet_since = monotonic()
 
     def settimeout(self, value: float | None) -> None:
         """How long `accept` waits, as in socket.settimeout."""
@@ -95,19 +96,24 @@ class Door(socket.socket):
         """A connection is closed."""
         with self.guard:
             self.inside -= 1
+            self.quiet_since = monotonic()
 
-    def shut(self) -> None:
+    def shut(self, quiet_seconds: float = 0) -> bool:
         """Take no more connections; those that wait are left for the next process.
 
-        The server goes on with a socket to which nobody connects.
+        The server goes on with a socket to which nobody connects. With a time of quiet: only if nobody is inside, nor
+        has been for that long; what comes meanwhile is either inside or left, never lost.
         """
-        empty = socket.socket(self.family, self.type)
-        loopback = {socket.AF_INET: ("127.0.0.1", 0), socket.AF_INET6: ("::1", 0)}
-        empty.bind(loopback.get(self.family, ""))
-        empty.listen(1)
-        empty.setblocking(False)
         with self.guard:
+            if quiet_seconds and (self.inside > 0 or monotonic() - self.quiet_since < quiet_seconds):
+                return False
+            empty = socket.socket(self.family, self.type)
+            loopback = {socket.AF_INET: ("127.0.0.1", 0), socket.AF_INET6: ("::1", 0)}
+            empty.bind(loopback.get(self.family, ""))
+            empty.listen(1)
+            empty.setblocking(False)
             os.dup2(empty.fileno(), self.fileno())
+        return True
 
     def emptied(self, seconds: float) -> bool:
         """Whether everybody has left within that time."""

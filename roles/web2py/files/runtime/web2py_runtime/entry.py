@@ -53,7 +53,7 @@ def load() -> Any:
     global_settings.cmd_options = Storage(errors_to_console=True)
     main = importlib.import_module("gluon.main")
     compat.after_import(settings["versions"]["web2py"])
-    guard.close_admin(main, settings["admin"])
+    guard.close_admin(main, settings["admin"], root)
     for name in PRELOAD:
         importlib.import_module(name)
     application = guard.guarded(main.wsgibase, settings)

@@ -5,8 +5,11 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable
 from typing import Any
+
+from web2py_runtime.tunnel import MARK
 
 Headers = list[tuple[str, str]]
 Environ = dict[str, Any]
@@ -14,7 +17,6 @@ Application = Callable[[Environ, Callable[..., Any]], Iterable[bytes]]
 
 # The product, and the number of a ticket or the reason of a refusal in web2py's own words.
 INTERNAL = ("x-powered-by", "web2py_error")
-LOOPBACK = ("127.0.0.1", "::1")
 
 
 def health(environ: Environ, start_response: Callable[..., Any]) -> Iterable[bytes]:
@@ -45,14 +47,12 @@ def cleaned(headers: Headers, secure: bool) -> Headers:
 def guarded(application: Application, settings: dict[str, Any]) -> Application:
     """The application behind the health answer and clean headers."""
     always_secure = bool(settings["secure_cookies"])
-    # The tunnel ends in plain http on the loopback: a Secure cookie would not come back there.
-    admin = settings["admin"]
-    plain_port = str(admin["tunnel_port"]) if admin["mode"] == "tunnel" else None
 
     def answer(environ: Environ, start_response: Callable[..., Any]) -> Iterable[bytes]:
         if environ.get("PATH_INFO") == "/healthz":
             return health(environ, start_response)
-        secure = always_secure and environ.get("SERVER_PORT") != plain_port
+        # The tunnel ends in plain http on the loopback: a Secure cookie would not come back there.
+        secure = always_secure and MARK not in environ
 
         def start(status: str, headers: Headers, *exc_info: Any) -> Any:
             return start_response(status, cleaned(headers, secure), *exc_info)
@@ -62,21 +62,20 @@ def guarded(application: Application, settings: dict[str, Any]) -> Application:
     return answer
 
 
-def admin_open(admin: dict[str, Any], environ: Environ, client: str) -> bool:
-    """Whether administration may answer this request. Only what the server says counts, no header of a client."""
-    if admin["mode"] == "https":
-        return environ.get("wsgi.url_scheme") == "https"
-    if admin["mode"] == "tunnel":
-        return (
-            environ.get("REMOTE_ADDR") in LOOPBACK
-            and client in LOOPBACK
-            and environ.get("SERVER_PORT") == str(admin["tunnel_port"])
-        )
-    return False
+def admin_open(mode: str, environ: Environ, root: str) -> bool:
+    """Whether administration may answer this request. Only what the server says counts, no header of a client.
+
+    Whoever takes the password file away closes admin at once, whatever was chosen.
+    """
+    if mode == "https":
+        chosen = MARK not in environ and environ.get("wsgi.url_scheme") == "https"
+    else:
+        chosen = mode == "tunnel" and MARK in environ
+    return chosen and os.path.exists(os.path.join(root, f"parameters_{environ.get('SERVER_PORT')}.py"))
 
 
-def close_admin(main: Any, admin: dict[str, Any]) -> None:
-    """Make `admin` and every `appadmin` an unknown page unless the policy opens them.
+def close_admin(main: Any, mode: str, root: str) -> None:
+    """Make `admin` and every `appadmin` an unknown page unless the policy opens them; through the tunnel, all else.
 
     The hook stands behind the rewriting, so no route can go round it, and before the session: a refused request
     costs neither a session nor a ticket.
@@ -86,7 +85,9 @@ def close_admin(main: Any, admin: dict[str, Any]) -> None:
     def closed_url_in(request: Any, environ: Environ) -> Any:
         result = url_in(request, environ)
         asked = request.application == "admin" or request.controller == "appadmin" or is_admin_file(result[0])
-        if asked and not admin_open(admin, environ, main.get_client(request.env)):
+        # Pages for local visitors only would be open to all users of the host there. Database pages need styles.
+        elsewhere = MARK in environ and not asked and result[0] is None
+        if elsewhere or (asked and not admin_open(mode, environ, root)):
             text = main.rwthread.routes.error_message % "invalid request"
             raise main.HTTP(404, text, web2py_error="invalid application")
         return result

@@ -22,6 +22,7 @@ from typing import Any
 from web2py_runtime import servers
 from web2py_runtime.door import Door, inherited
 from web2py_runtime.guard import Application, Environ
+from web2py_runtime.tunnel import tunnelled
 
 PULSE_SECONDS = 1.0
 
@@ -106,6 +107,20 @@ def leave(door: Door, mercy: float) -> None:
     door.shut()
     if not door.emptied(mercy):
         print(f"{door.inside} requests did not end within {mercy:g} s", flush=True)
+    end()
+
+
+def doze(door: Door, seconds: float) -> None:
+    """End when nobody has asked for so long. Who comes then is met by the next process, which systemd starts."""
+    door.quiet_since = monotonic()  # loading is no quiet
+    while not door.shut(quiet_seconds=seconds):
+        sleep(PULSE_SECONDS)
+    tell("STOPPING=1")
+    end()
+
+
+def end() -> None:
+    """What the interpreter does at its end, in spite of the server's threads."""
     atexit._run_exitfuncs()
     os._exit(0)
 
@@ -116,6 +131,9 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--workers", type=int, required=True, help="threads, or processes of gunicorn")
     parser.add_argument("--request-seconds", type=int, required=True)
     parser.add_argument("--mercy-seconds", type=int, required=True)
+    parser.add_argument("--idle-seconds", type=int, default=0, help="end when nobody asks for so long")
+    parser.add_argument("--admin-port", type=int, help="serve admin through a tunnel to this port, and nothing else")
+    parser.add_argument("--forms-per-minute", type=int, default=5, help="that admin takes")
     return parser.parse_args()
 
 
@@ -138,8 +156,12 @@ def main() -> None:
     # Threads of the system, also where a server has green ones: they go on while the server waits.
     start_new_thread(leave, (door, told.mercy_seconds))
     start_new_thread(pulse, (clock, told.request_seconds))
+    if told.idle_seconds:
+        start_new_thread(doze, (door, told.idle_seconds))
     tell("READY=1")
-    outer = proxied(clock) if told.server in servers.HTTP else clock
+    outer: Application = proxied(clock) if told.server in servers.HTTP else clock
+    if told.admin_port:
+        outer = tunnelled(clock, told.admin_port, told.forms_per_minute)
     servers.SERVERS[told.server](outer, door, told.workers)
 
 
