@@ -101,5 +101,7 @@ def runtime_json(site: Mapping[str, Any], versions: Mapping[str, str]) -> str:
         "server": site["server"]["name"],
         "front_end": site["front_end"]["name"],
         "versions": dict(versions),
+        "request_log": site["request_log"],
+        "profiles": {"keep": site["profiles"], "folder": f"{site['paths']['state']}/profiles"},
     }
     return json.dumps(settings, indent=2, sort_keys=True) + "\n"

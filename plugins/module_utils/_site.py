@@ -108,6 +108,8 @@ def resolve(choices: Mapping[str, Any], host: Mapping[str, Any]) -> dict[str, An
             "domains": {row["name"]: row["application"] for row in hosts[1:]},
         },
         "log_level": choices["web2py_log_level"],
+        "request_log": choices["web2py_request_log"],
+        "profiles": choices["web2py_profiles"],
         "admin": {
             "mode": choices["web2py_admin"],
             "ports": _admin_ports(choices),
