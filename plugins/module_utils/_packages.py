@@ -14,9 +14,10 @@ DEBIAN: dict[str, tuple[str, ...]] = {
     "self_signed": ("python3-cryptography",),
     "uwsgi": ("uwsgi-core", "uwsgi-plugin-python3"),
     "mod_wsgi": ("libapache2-mod-wsgi-py3", "procps"),
-    "nginx": ("nginx",),
-    "apache": ("apache2",),
-    "lighttpd": ("lighttpd", "lighttpd-mod-openssl", "lighttpd-modules-lua"),
+    # logrotate turns the logs over; front ends bring settings for it, but not always the program.
+    "nginx": ("nginx", "logrotate"),
+    "apache": ("apache2", "logrotate"),
+    "lighttpd": ("lighttpd", "lighttpd-mod-openssl", "lighttpd-modules-lua", "logrotate"),
 }
 
 

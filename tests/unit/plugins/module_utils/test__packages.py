@@ -5,7 +5,7 @@ from ansible_collections.web2py.deploy.plugins.module_utils._packages import pac
 
 def test_each_word_adds_its_packages_once_and_in_order() -> None:
     assert packages([]) == ["ca-certificates", "python3-venv"]
-    assert packages(["nginx", "git", "git"]) == ["ca-certificates", "git", "nginx", "python3-venv"]
+    assert packages(["nginx", "git", "git"]) == ["ca-certificates", "git", "logrotate", "nginx", "python3-venv"]
 
 
 def test_words_that_need_nothing_add_nothing() -> None:

@@ -92,9 +92,7 @@ class Profiled:
         now = datetime.now(timezone.utc).strftime("%Y%m%dT%H%M%S.%f")
         what = re.sub(r"[^A-Za-z0-9]+", "_", path).strip("_")[:NAME_LENGTH]
         try:
-            self.folder.mkdir(mode=0o700, exist_ok=True)
-            file = self.folder / f"{now}-{os.getpid()}-{duration}-{what}{SUFFIX}"
-            profile.dump_stats(file)
+            profile.dump_stats(self.folder / f"{now}-{os.getpid()}-{duration}-{what}{SUFFIX}")
             for old in sorted(self.folder.glob(f"*{SUFFIX}"))[: -self.keep]:
                 old.unlink(missing_ok=True)
         except OSError as error:
