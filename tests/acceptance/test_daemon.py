@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -24,17 +23,14 @@ def test_a_server_stops_cleanly(machine: Machine, unit: str, inside: bool, site:
     """Told to stop, the server ends by itself within its time, with status 0; nobody has to kill it."""
     if inside:
         pytest.skip("the processes are the front end's")
-    begin = time.monotonic()
     try:
         machine.run(f"systemctl stop {unit}")
-        took = time.monotonic() - begin
         found = {name: machine.property(unit, name) for name in ("Result", "ExecMainCode", "ExecMainStatus")}
     finally:
         machine.run(f"systemctl start {unit}")
         waited(answers, 20)
-    # ExecMainCode 1 is CLD_EXITED: it was not killed.
+    # ExecMainCode 1 is CLD_EXITED: it was not killed. Beyond its time the result would be `timeout`.
     assert found == {"Result": "success", "ExecMainCode": "1", "ExecMainStatus": "0"}
-    assert took < 5
 
 
 @pytest.fixture

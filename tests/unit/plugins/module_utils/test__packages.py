@@ -8,5 +8,11 @@ def test_each_word_adds_its_packages_once_and_in_order() -> None:
     assert packages(["nginx", "git", "git"]) == ["ca-certificates", "git", "logrotate", "nginx", "python3-venv"]
 
 
+def test_another_family_has_other_packages() -> None:
+    assert packages(["apache", "mod_wsgi"], "RedHat") == [
+        "ca-certificates", "httpd", "logrotate", "mod_http2", "mod_ssl", "procps-ng", "python3", "python3-mod_wsgi"
+    ]  # fmt: skip
+
+
 def test_words_that_need_nothing_add_nothing() -> None:
     assert packages(["provided", "none", "pypi"]) == packages([])
