@@ -78,7 +78,7 @@ TLS = {
 TLS_CURVE_OF_TODAY = "X25519MLKEM768"
 YEAR = 31536000
 # What cannot start is given up, with the state "failed" for all to see. New code and settings may come by restarts.
-START_LIMIT = ("StartLimitIntervalSec=300", "StartLimitBurst=30")
+START_LIMIT = ("StartLimitIntervalSec=300", "StartLimitBurst=20")
 # Of a front end's unit, for systemd. What it may write, its capabilities and its own words stand in its role.
 UNIT = """
 Restart=on-failure
