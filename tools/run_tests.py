@@ -15,6 +15,7 @@ import argparse
 import hashlib
 import os
 import re
+import runpy
 import shlex
 import shutil
 import subprocess
@@ -26,6 +27,7 @@ import xml.etree.ElementTree as ET
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import demo
 import inventory
@@ -38,6 +40,8 @@ TEST = CACHE / "test"
 ARCHIVE = "WEB2PY_TEST_ARCHIVE"
 BUSY = "Another test run is at work in this checkout. Wait for it, then run yours again."
 PHASES = ("prepare", "check", "converge", "idempotence", "check again", "verify")
+# Of each server that takes the place of the one before.
+WALK = ("converge", "verify")
 SHOWN_LINES = 100
 SHOWN_REASON = 200
 # These run on every distribution, the others on the first.
@@ -270,36 +274,50 @@ def without_changes(run: Callable[[Path], Result]) -> Callable[[Path], Result]:
 
 
 def scenario(report: Report, name: str, place: int = 0) -> None:
-    """Run all phases of a scenario; after a failed converge the rest says nothing."""
+    """Run a scenario; one of many servers runs on them in turn, and asks each but what differs between servers."""
     if ARCHIVE in (ROOT / "molecule" / name / "molecule.yml").read_text() and not os.environ.get(ARCHIVE):
         report.skip(f"scenario {name}", f"{ARCHIVE} is not set")
         return
-    inventory.write(TEST / name, hosts_of(name, place), choices=inventory.scenario_choices(name))
+    if not name.endswith("_anyservers"):
+        phases(report, name, name, place, PHASES, {})
+        return
+    servers = runpy.run_path(str(ROOT / "plugins/module_utils/_backend.py"))["APP_SERVERS"]
+    for server in [word for word, row in servers.items() if row.role == "anyserver"]:
+        choice = {"web2py_app_server": server}
+        phases(report, name, f"{name}: {server}", place, WALK, choice, "-m", "server")
+
+
+def phases(
+    report: Report, name: str, title: str, place: int, steps: Iterable[str], choices: Mapping[str, Any], *only: str
+) -> None:
+    """Run phases of a scenario with choices over its own; after a failed converge the rest says nothing."""
+    chosen = {**inventory.scenario_choices(name), **choices}
+    inventory.write(TEST / name, hosts_of(name, place), choices=chosen)
     # Molecule names its own folder by the last part of the checkout's path: two checkouts would meet there.
     working = CACHE / "molecule" / name
     shutil.rmtree(working, ignore_errors=True)
     own = {"MOLECULE_EPHEMERAL_DIRECTORY": str(working)}
     broken = False
-    for phase in PHASES:
-        title = f"scenario {name}: {phase}"
+    for phase in steps:
+        step = f"scenario {title}: {phase}"
         if broken:
-            report.skip(title, "the phases before it failed")
+            report.skip(step, "the phases before it failed")
             continue
         words = ["molecule", "-c", str(ROOT / ".config/molecule/config.yml"), phase.split()[0], "-s", name]
         if phase == "check again":
-            report.step(title, without_changes(command(*words, extra=own)))
+            report.step(step, without_changes(command(*words, extra=own)))
         elif phase != "verify":
-            broken = not report.step(title, command(*words, extra=own)) and phase in ("prepare", "converge")
+            broken = not report.step(step, command(*words, extra=own)) and phase in ("prepare", "converge")
         elif not (ROOT / "tests" / "acceptance").is_dir():
-            report.skip(title, "there is no tests/acceptance")
+            report.skip(step, "there is no tests/acceptance")
         else:
-            junit = TEST / f"{name}.xml"
+            junit = TEST / f"{re.sub(r'[^a-z0-9_]+', '-', title)}.xml"
             extra = {
                 **own,
-                "PYTEST_ADDOPTS": shlex.quote(f"--junitxml={junit}"),
+                "PYTEST_ADDOPTS": shlex.join([f"--junitxml={junit}", *only]),
                 "WEB2PY_TEST_REBOOT_COMMAND": f"podman restart -t 5 {bed().name}-{{host}}",
             }
-            report.step(title, pytest(command(*words, extra=extra), junit))
+            report.step(step, pytest(command(*words, extra=extra), junit))
 
 
 # The demo, as a newcomer meets it

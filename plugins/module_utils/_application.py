@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ansible_collections.web2py.deploy.plugins.module_utils._base import Place, byte_compile, version_of
+from ansible_collections.web2py.deploy.plugins.module_utils._root_files import PROFILES
 from ansible_collections.web2py.deploy.plugins.module_utils._run import Problem, run
 from ansible_collections.web2py.deploy.plugins.module_utils._source import Found, Local, Source, fill
 from ansible_collections.web2py.deploy.plugins.module_utils._tree import (
@@ -165,8 +166,8 @@ def compile_pages(place: Place, tree: str, base: Mapping[str, str], python: str,
                 shutil.copyfile(entry.path, os.path.join(compiled, entry.name), follow_symlinks=False)
 
 
-def state_folders(place: Place, names: list[str]) -> bool:
-    """Make the folders of state; True when something changed.
+def state_folders(place: Place, names: list[str], profiles: bool) -> bool:
+    """Make the folders of state; True when something changed. That of profiles goes when there are to be none.
 
     The folders above belong to root: the service cannot exchange a folder of its own for a link to another place.
     """
@@ -178,6 +179,12 @@ def state_folders(place: Place, names: list[str]) -> bool:
         path = os.path.join(above, name)
         changed.append(folder(path, root, 0o750))
         changed += [folder(os.path.join(path, state), own, 0o750) for state in STATE]
+    kept = os.path.join(place.state, PROFILES)
+    if profiles:
+        changed.append(folder(kept, own, 0o700))
+    elif os.path.lexists(kept):
+        remove(kept)
+        changed.append(True)
     return any(changed)
 
 

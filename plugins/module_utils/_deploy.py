@@ -214,7 +214,7 @@ def deploy(site: Site, private: _private.Files, local: Local, check_mode: bool) 
             if absent[name]:
                 _application.stage(place, parts[name], row, found[name], local, base["parts"])
         _keep_commits(place, known, commits)
-        result["changed"] |= _application.state_folders(place, list(applications))
+        result["changed"] |= _application.state_folders(place, list(applications), site["profiles"] > 0)
         wanted = {name: sorted(texts) for name, texts in private.items() if texts}
         if new or files:
             _switch(site, place, release, private, files, written)

@@ -10,6 +10,7 @@ import json
 import os
 import platform
 import re
+import subprocess
 from collections.abc import Sequence
 from typing import Any
 
@@ -26,6 +27,15 @@ def os_release(text: str) -> tuple[str, str]:
 def installed_packages(text: str) -> list[str]:
     """Names of the installed packages in the text of dpkg's status file."""
     return sorted(re.findall(r"^Package: (\S+)\nStatus: install ok installed$", text, re.MULTILINE))
+
+
+def _rpm_packages() -> list[str]:
+    """Names of the installed packages where rpm keeps them; its database is no text."""
+    try:
+        done = subprocess.run(["rpm", "-qa", "--qf", "%{NAME}\\n"], stdout=subprocess.PIPE, text=True, check=False)
+    except OSError:
+        return []
+    return sorted(set(done.stdout.split()))
 
 
 def groups(text: str) -> list[str]:
@@ -110,14 +120,17 @@ TRACES = {
 }
 
 
+RED_HAT_TRACES = {"apache": "/etc/httpd/sites-enabled/*.conf"}
+
+
 def traces() -> dict[str, list[str]]:
     """Names of sites by the program that has settings of theirs."""
-    found = {}
-    for program, pattern in TRACES.items():
+    found: dict[str, list[str]] = {}
+    for program, pattern in [*TRACES.items(), *RED_HAT_TRACES.items()]:
         before, _star, after = pattern.partition("*")
         names = [path.removeprefix(before).removesuffix(after) for path in sorted(glob.glob(pattern))]
         # What a distribution's package publishes by itself.
-        found[program] = [name for name in names if name not in ("000-default", "default-ssl")]
+        found.setdefault(program, []).extend(name for name in names if name not in ("000-default", "default-ssl"))
     return found
 
 
@@ -135,10 +148,11 @@ def host() -> dict[str, Any]:
         "version": version,
         "architecture": platform.machine(),
         "python": platform.python_version(),
+        "selinux": _read("/sys/fs/selinux/enforce").strip() == "1",
         "ipv6": bool(_read("/proc/net/if_inet6")),
         "cpus": len(os.sched_getaffinity(0)),
         "memory_mb": memory_mb(_read("/proc/meminfo")),
-        "packages": installed_packages(dpkg),
+        "packages": installed_packages(dpkg) if dpkg else _rpm_packages(),
         "packages_unfinished": unfinished(dpkg, _names("/var/lib/dpkg/updates")),
         "users": users(_read("/etc/passwd")),
         "groups": groups(_read("/etc/group")),

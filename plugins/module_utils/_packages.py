@@ -14,12 +14,26 @@ DEBIAN: dict[str, tuple[str, ...]] = {
     "self_signed": ("python3-cryptography",),
     "uwsgi": ("uwsgi-core", "uwsgi-plugin-python3"),
     "mod_wsgi": ("libapache2-mod-wsgi-py3", "procps"),
-    "nginx": ("nginx",),
-    "apache": ("apache2",),
-    "lighttpd": ("lighttpd", "lighttpd-mod-openssl", "lighttpd-modules-lua"),
+    # logrotate turns the logs over; front ends bring settings for it, but not always the program.
+    "nginx": ("nginx", "logrotate"),
+    "apache": ("apache2", "logrotate"),
+    "lighttpd": ("lighttpd", "lighttpd-mod-openssl", "lighttpd-modules-lua", "logrotate"),
 }
 
 
-def packages(words: Iterable[str]) -> list[str]:
+# uWSGI is in EPEL, which must be known to the host.
+RED_HAT: dict[str, tuple[str, ...]] = {
+    "python": ("ca-certificates", "python3"),
+    "git": ("git-core",),
+    "self_signed": ("python3-cryptography",),
+    "uwsgi": ("uwsgi", "uwsgi-plugin-python3"),
+    "mod_wsgi": ("procps-ng", "python3-mod_wsgi"),
+    "nginx": ("logrotate", "nginx"),
+    "apache": ("httpd", "logrotate", "mod_http2", "mod_ssl"),
+}
+
+
+def packages(words: Iterable[str], family: str = "Debian") -> list[str]:
     """All packages for these words in one list: one installation is seconds faster than one for each role."""
-    return sorted({name for word in {"python", *words} for name in DEBIAN.get(word, ())})
+    known = RED_HAT if family == "RedHat" else DEBIAN
+    return sorted({name for word in {"python", *words} for name in known.get(word, ())})

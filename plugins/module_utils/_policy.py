@@ -77,6 +77,8 @@ TLS = {
 # The curve that OpenSSL knows from 3.5 on.
 TLS_CURVE_OF_TODAY = "X25519MLKEM768"
 YEAR = 31536000
+# What cannot start is given up, with the state "failed" for all to see. New code and settings may come by restarts.
+START_LIMIT = ("StartLimitIntervalSec=300", "StartLimitBurst=20")
 # Of a front end's unit, for systemd. What it may write, its capabilities and its own words stand in its role.
 UNIT = """
 Restart=on-failure
@@ -141,6 +143,7 @@ def policy(choices: Mapping[str, Any], applications: Iterable[str], curve_of_tod
             "Referrer-Policy": "strict-origin-when-cross-origin",
         },
         "headers_dropped": ["X-Powered-By"],
+        "start_limit": list(START_LIMIT),
         "unit": list(UNIT),
         # With an answer 502, 503 or 504 that says nothing itself.
         "retry_after_seconds": 5,

@@ -225,6 +225,7 @@ _BOUNDS = (
     ("web2py_admin_posts_per_minute", 1, 10000),
     ("web2py_hsts_seconds", 0, 63072000),
     ("web2py_static_seconds", 0, 31536000),
+    ("web2py_profiles", 0, 1000),
 )
 
 

@@ -13,10 +13,10 @@ from ansible_collections.web2py.deploy.plugins.module_utils._backend import (
 )
 from ansible_collections.web2py.deploy.plugins.module_utils._folders import fits, folders, remedy, words
 from ansible_collections.web2py.deploy.plugins.module_utils._host import UNKNOWN
+from ansible_collections.web2py.deploy.plugins.module_utils._platforms import SHOWN, WRITTEN, lacks
+from ansible_collections.web2py.deploy.plugins.module_utils._platforms import front_end as named
 from ansible_collections.web2py.deploy.plugins.module_utils._site import claims, domains
 from ansible_collections.web2py.deploy.plugins.module_utils._spec import Problem, shown
-
-SUPPORTED = {("debian", "12"), ("debian", "13")}
 
 
 def folder_problems(choices: Mapping[str, Any], host: Mapping[str, Any]) -> list[Problem]:
@@ -30,19 +30,32 @@ def folder_problems(choices: Mapping[str, Any], host: Mapping[str, Any]) -> list
     return found
 
 
+def platform_problems(choices: Mapping[str, Any], host: Mapping[str, Any]) -> list[Problem]:
+    place = (host["distribution"], host["version"])
+    shown_place, known = " ".join(place), ", ".join(map(" ".join, SHOWN))
+    if place in SHOWN:
+        return []
+    if place not in WRITTEN:
+        return [Problem("host", shown_place, "is not a supported distribution", f"Use one of {known}")]
+    found = []
+    if not choices["web2py_unproven_platform"]:
+        way_out = f"Use one of {known}, or try it with web2py_unproven_platform: true and tell us"
+        found.append(
+            Problem("host", shown_place, "has its names written down, but nothing was ever run on it", way_out)
+        )
+    for variable in ("web2py_front_end", "web2py_app_server"):
+        for word, why in lacks(*place, [choices[variable]]):
+            found.append(Problem(variable, shown(word), f"does not work on {shown_place}", why))
+    if host.get("selinux"):
+        way_out = "Make it permissive for a trial: setenforce 0"
+        found.append(Problem("host", "SELinux", "enforces its policy, and none is written for a site", way_out))
+    return found
+
+
 def host_problems(choices: Mapping[str, Any], host: Mapping[str, Any]) -> list[Problem]:
     found = []
     name = choices["web2py_site"]
-    if (host["distribution"], host["version"]) not in SUPPORTED:
-        known = ", ".join(" ".join(row) for row in sorted(SUPPORTED))
-        found.append(
-            Problem(
-                "host",
-                f"{host['distribution']} {host['version']}",
-                "is not a supported distribution",
-                f"Use one of {known}",
-            )
-        )
+    found += platform_problems(choices, host)
     home = host.get("users", {}).get(name)
     if home is not None and home != f"/var/lib/{name}":
         found.append(
@@ -72,7 +85,7 @@ def host_problems(choices: Mapping[str, Any], host: Mapping[str, Any]) -> list[P
         if row.get("site") == name:
             # Held by the site's own unit.
             ports = {port: variable for port, variable in ports.items() if port not in row.get("ports", ())}
-    free = {"systemd", FRONT_ENDS[front_end].program} | _making_way(name, host)
+    free = {"systemd", named(front_end, host["distribution"]).program} | _making_way(name, host)
     for row in host.get("listening", ()):
         if row["port"] in ports and row["program"] not in free:
             variable = ports[row["port"]]
@@ -90,7 +103,9 @@ def host_problems(choices: Mapping[str, Any], host: Mapping[str, Any]) -> list[P
 def _making_way(name: str, host: Mapping[str, Any]) -> set[str]:
     """Programs of front ends that serve this site and no other: another front end comes in their place."""
     traces = host.get("traces", {})
-    found = {row.program for front_end, row in FRONT_ENDS.items() if traces.get(front_end) == [name]}
+    found = {
+        named(front_end, host["distribution"]).program for front_end in FRONT_ENDS if traces.get(front_end) == [name]
+    }
     # A server that has only the rights of its user hides what it holds from a root without all capabilities.
     published = any(name in traces.get(front_end, []) for front_end in FRONT_ENDS)
     return found | ({UNKNOWN} if published else set())

@@ -9,6 +9,8 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+# Folder of the state for profiles of requests, where the choices ask for them.
+PROFILES = "profiles"
 HEADER = "# Written by web2py.deploy; the next run overwrites it.\n"
 
 # No link to a ticket in admin, no version: visitors learn only what they can quote.
@@ -101,5 +103,7 @@ def runtime_json(site: Mapping[str, Any], versions: Mapping[str, str]) -> str:
         "server": site["server"]["name"],
         "front_end": site["front_end"]["name"],
         "versions": dict(versions),
+        "request_log": site["request_log"],
+        "profiles": {"keep": site["profiles"], "folder": f"{site['paths']['state']}/{PROFILES}"},
     }
     return json.dumps(settings, indent=2, sort_keys=True) + "\n"

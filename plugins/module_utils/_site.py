@@ -21,6 +21,7 @@ from ansible_collections.web2py.deploy.plugins.module_utils._backend import (
 from ansible_collections.web2py.deploy.plugins.module_utils._credentials import bare
 from ansible_collections.web2py.deploy.plugins.module_utils._folders import folders
 from ansible_collections.web2py.deploy.plugins.module_utils._packages import packages
+from ansible_collections.web2py.deploy.plugins.module_utils._platforms import family, front_end
 from ansible_collections.web2py.deploy.plugins.module_utils._policy import policy
 from ansible_collections.web2py.deploy.plugins.module_utils._versions import requirements_for
 
@@ -101,13 +102,16 @@ def resolve(choices: Mapping[str, Any], host: Mapping[str, Any]) -> dict[str, An
         },
         "source": _bare(source),
         "requirements": sorted(map(bare, requirements)),
-        "packages": packages(words),
+        "family": family(host["distribution"]),
+        "packages": packages(words, family(host["distribution"])),
         "keep_releases": choices["web2py_keep_releases"],
         "routes": {
             "default_application": default,
             "domains": {row["name"]: row["application"] for row in hosts[1:]},
         },
         "log_level": choices["web2py_log_level"],
+        "request_log": choices["web2py_request_log"],
+        "profiles": choices["web2py_profiles"],
         "admin": {
             "mode": choices["web2py_admin"],
             "ports": _admin_ports(choices),
@@ -141,15 +145,17 @@ def resolve(choices: Mapping[str, Any], host: Mapping[str, Any]) -> dict[str, An
         },
         "front_end": {
             "name": choices["web2py_front_end"],
-            "user": FRONT_ENDS[choices["web2py_front_end"]].user,
-            "unit": FRONT_ENDS[choices["web2py_front_end"]].units[-1],
+            "user": front_end(choices["web2py_front_end"], host["distribution"]).user,
+            "unit": front_end(choices["web2py_front_end"], host["distribution"]).units[-1],
             "former": former,
-            "instead_of": [unit for front_end in former for unit in FRONT_ENDS[front_end].units],
+            "instead_of": [unit for name in former for unit in front_end(name, host["distribution"]).units],
             "lacks": list(FRONT_ENDS[choices["web2py_front_end"]].lacks),
             "trusted_proxies": list(choices["web2py_trusted_proxies"]),
         },
         "policy": policy(
-            choices, [row["name"] for row in applications], (host["distribution"], host["version"]) >= ("debian", "13")
+            choices,
+            [row["name"] for row in applications],
+            host["distribution"] == "debian" and host["version"] >= "13",
         ),
         "tls": {
             "provider": choices["web2py_tls"]["provider"],

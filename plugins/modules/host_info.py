@@ -94,6 +94,9 @@ host:
       description: Listening TCP ports, each with the name of the program.
       type: list
       elements: dict
+    selinux:
+      description: Whether SELinux enforces its policy.
+      type: bool
     sites:
       description: Short name, public names and ports of the sites that this collection has built here.
       type: list

@@ -24,6 +24,7 @@ from hosts import ROOT, Machine, Probe, Site, waited
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "late(last=False): disturbs the site for a while, hence runs after all others")
+    config.addinivalue_line("markers", "server: shows what differs between application servers")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -44,6 +44,7 @@ def test_an_error_is_kept_for_the_operator(probe: Probe, machine: Machine, site:
     assert machine.lines(f"grep -la 'words of a traceback' {new.pop()}")
 
 
+@pytest.mark.server
 @pytest.mark.parametrize(
     "path", ["/none", "/none/at/all", "/probe/none", "/probe/default/none", "/starter/default/none", "/a/b/c/d"]
 )
@@ -62,6 +63,7 @@ def test_the_application_has_its_own_words(probe: Probe) -> None:
         assert words in answer.text
 
 
+@pytest.mark.server
 def test_a_redirect_stays_on_the_site(probe: Probe, site: Site) -> None:
     """A redirect of the application leads to the same site by the same scheme."""
     answer = probe.ask("elsewhere")
@@ -70,6 +72,7 @@ def test_a_redirect_stays_on_the_site(probe: Probe, site: Site) -> None:
     assert location.startswith((site["url"] + "/", "/"))
 
 
+@pytest.mark.server
 @pytest.mark.parametrize("words", ["%ff%fe%00", "a=%ff", "\x00"])
 def test_broken_words_make_no_ticket(words: str, probe: Probe, machine: Machine) -> None:
     """Bytes that are no text are answered, and do not fill the disk with tickets."""

@@ -17,6 +17,7 @@ testinfra_hosts = ["ansible://web2py_web"]
 SLOWEST_HEADER_SECONDS = 25
 
 
+@pytest.mark.server
 def test_a_body_over_the_limit_is_refused_at_once(probe: Probe, web: Client, site: Site) -> None:
     """A request that announces too much is refused before it is sent."""
     size = site["limits"]["body_mb"] * 1024 * 1024 + 1
@@ -28,6 +29,7 @@ def test_a_body_over_the_limit_is_refused_at_once(probe: Probe, web: Client, sit
     assert time.monotonic() - begin < 3
 
 
+@pytest.mark.server
 def test_a_body_under_the_limit_is_taken(probe: Probe, site: Site) -> None:
     """A request just under the limit arrives whole."""
     size = min(site["limits"]["body_mb"], 50) * 1024 * 1024 - 4096
@@ -48,6 +50,7 @@ def test_methods_that_the_site_does_not_serve_are_refused(method: str, probe: Pr
         assert probe.ask("echo", method=method).status in (400, 405, 501)
 
 
+@pytest.mark.server
 def test_methods_of_the_site_arrive(probe: Probe, site: Site) -> None:
     """Every method that the site serves reaches the application as it is."""
     for method in set(site["limits"]["methods"]) - {"HEAD"}:
@@ -71,12 +74,14 @@ def test_oversized_heads_are_refused(path: str, headers: dict[str, str], web: Cl
     assert web.ask("/").status == 200
 
 
+@pytest.mark.server
 def test_long_but_decent_headers_arrive(probe: Probe) -> None:
     """A long query and a large cookie, as real visitors send them, reach the application."""
     answer = probe.json("echo?" + "q" * 3000, {"Cookie": "c=" + "x" * 4000})
     assert len(answer["query"]) == 3000 and len(answer["headers"]["cookie"]) == 4002
 
 
+@pytest.mark.server
 @pytest.mark.parametrize("count, size", [(3, 15_000), (3, 7_000), (900, 1)], ids=["huge", "large", "many"])
 def test_a_head_is_refused_or_arrives(count: int, size: int, probe: Probe) -> None:
     """What the front end lets through, the application server takes: there is no gap in which a visitor is told 502."""

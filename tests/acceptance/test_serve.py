@@ -174,6 +174,7 @@ def test_answers_carry_the_security_headers(path: str, secure: Client) -> None:
     assert answer.get("referrer-policy")
 
 
+@pytest.mark.server
 @pytest.mark.parametrize(
     "path", ["/", "/nothing/here/at/all", "/starter/static/robots.txt", "/%00", "/probe/default/fail"]
 )
@@ -189,6 +190,7 @@ def test_answers_name_no_version(path: str, web: Client, plain: Client) -> None:
             )
 
 
+@pytest.mark.server
 def test_pages_come_whole(probe: Probe) -> None:
     """A page made by helpers and a large answer arrive to the last byte."""
     page = probe.ask("template/index")

@@ -12,6 +12,7 @@ from client import Client
 from hosts import Probe, Site
 
 testinfra_hosts = ["ansible://web2py_web"]
+pytestmark = pytest.mark.server
 
 FORGED: list[list[tuple[str, str]]] = [
     [("X-Forwarded-For", "127.0.0.1")],

@@ -42,7 +42,13 @@ def release(tmp_path: Path) -> Path:
     (root / "web2py/gluon/storage.py").write_text("Storage = dict\n")
     (root / "web2py/gluon/main.py").write_text(MAIN)
     (root / "web2py/pydal.py").touch()
-    settings = {"secure_cookies": True, "admin": "disabled", "versions": {"web2py": "3.3.3"}}
+    settings = {
+        "secure_cookies": True,
+        "admin": "disabled",
+        "versions": {"web2py": "3.3.3"},
+        "request_log": False,
+        "profiles": {"keep": 0},
+    }
     (root / "runtime.json").write_text(json.dumps(settings))
     (root / "runtime").symlink_to(RUNTIME)
     (tmp_path / "current").symlink_to("releases/1")

@@ -112,9 +112,19 @@ def test_staged_bundle_is_closed_but_for_static_and_linked_to_its_state(
 
 
 def test_state_is_made_once_and_mended(place: Place) -> None:
-    assert _application.state_folders(place, ["shop"])
-    assert not _application.state_folders(place, ["shop"])
+    assert _application.state_folders(place, ["shop"], False)
+    assert not _application.state_folders(place, ["shop"], False)
     uploads = Path(place.state, "applications/shop/uploads")
     uploads.chmod(0o777)
-    assert _application.state_folders(place, ["shop"])
+    assert _application.state_folders(place, ["shop"], False)
     assert stat.S_IMODE(uploads.stat().st_mode) == 0o750
+
+
+def test_profiles_have_a_closed_folder_as_long_as_there_are_any(place: Place) -> None:
+    folder = Path(place.state, "profiles")
+    assert _application.state_folders(place, ["shop"], True)
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+    (folder / "1.prof").touch()
+    assert not _application.state_folders(place, ["shop"], True)
+    assert _application.state_folders(place, ["shop"], False)
+    assert not folder.exists()

@@ -26,9 +26,11 @@ BASE = {
 SITE: dict[str, Any] = {
     "name": "shop",
     "url": "https://www.example.org",
-    "paths": {"settings": "/etc/shop"},
+    "paths": {"settings": "/etc/shop", "state": "/var/lib/shop"},
     "routes": {"default_application": "shop", "domains": {}},
     "log_level": "WARNING",
+    "request_log": False,
+    "profiles": 0,
     "admin": {"mode": "https", "ports": [443], "networks": [], "tunnel_port": 8002},
     "secure_cookies": True,
     "server": {"name": "uwsgi"},
@@ -63,12 +65,13 @@ def test_id_names_everything_in_a_release() -> None:
     other = [
         plan(part="app-shop-2"),
         plan({**SITE, "log_level": "INFO"}),
+        plan({**SITE, "profiles": 5}),
         plan({**SITE, "routes": {"default_application": "blog", "domains": {}}}),
         plan({**SITE, "admin": {**SITE["admin"], "ports": [80]}}),
         plan(private={"shop": "fingerprint"}),
     ]
     assert plan().id == plan(same).id
-    assert len({plan().id, *(each.id for each in other)}) == 6
+    assert len({plan().id, *(each.id for each in other)}) == 7
 
 
 @pytest.mark.usefixtures("parts")

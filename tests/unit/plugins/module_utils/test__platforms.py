@@ -1,0 +1,75 @@
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from ansible_collections.web2py.deploy.plugins.module_utils import _platforms
+from ansible_collections.web2py.deploy.plugins.module_utils._packages import packages
+from ansible_collections.web2py.deploy.plugins.module_utils._preflight_host import platform_problems
+
+ROLES = Path(__file__).resolve().parents[4] / "roles"
+CHOICES: dict[str, Any] = {
+    "web2py_front_end": "apache",
+    "web2py_app_server": "mod_wsgi",
+    "web2py_unproven_platform": True,
+}
+
+
+def words(role: str, family: str) -> dict[str, Any]:
+    return dict(yaml.safe_load((ROLES / role / "vars" / f"{family}.yml").read_text()))
+
+
+@pytest.mark.parametrize("role", sorted(path.parents[1].name for path in ROLES.glob("*/vars/RedHat.yml")))
+def test_each_family_says_the_same_words(role: str) -> None:
+    assert words(role, "RedHat").keys() == words(role, "Debian").keys()
+
+
+@pytest.mark.parametrize("role", ["apache", "mod_wsgi", "nginx", "uwsgi"])
+def test_the_words_of_red_hat_name_nothing_of_debian(role: str) -> None:
+    text = re.sub(r"(sites|conf)-(available|enabled)", "", str(words(role, "RedHat")))
+    assert not re.search(r"apache2|www-data|debian|/usr/lib/uwsgi", text)
+
+
+@pytest.mark.parametrize("place", _platforms.WRITTEN)
+def test_a_written_platform_has_all_that_its_pairs_need(place: tuple[str, str]) -> None:
+    family = _platforms.family(place[0])
+    for front_end, server in (("nginx", "uwsgi"), ("apache", "mod_wsgi")):
+        if _platforms.lacks(*place, [front_end, server]):
+            continue
+        assert all(packages([word], family) != packages([], family) for word in (front_end, server))
+        unit = _platforms.front_end(front_end, place[0]).units[-1]
+        assert words(front_end, family)[f"__{front_end}_service"] + ".service" == unit
+
+
+def test_a_front_end_has_the_names_of_its_platform() -> None:
+    assert _platforms.front_end("apache", "ubuntu").user == "www-data"
+    assert _platforms.front_end("apache", "rocky").program == "httpd"
+    assert _platforms.front_end("apache", "rocky").speaks == _platforms.front_end("apache", "debian").speaks
+    assert _platforms.front_end("nginx", "rhel").user == "nginx"
+
+
+@pytest.mark.parametrize(
+    ("place", "choices", "host", "words"),
+    [
+        (("debian", "11"), {}, {}, "is not a supported distribution"),
+        (("ubuntu", "24"), {"web2py_unproven_platform": False}, {}, "web2py_unproven_platform: true"),
+        (("ubuntu", "22"), {"web2py_front_end": "nginx"}, {}, "use apache"),
+        (("rocky", "9"), {"web2py_front_end": "lighttpd"}, {}, "use nginx or apache"),
+        (("rhel", "9"), {}, {"selinux": True}, "setenforce 0"),
+    ],
+)
+def test_what_is_not_shown_to_work_is_told(
+    place: tuple[str, str], choices: dict[str, Any], host: dict[str, Any], words: str
+) -> None:
+    host = {"distribution": place[0], "version": place[1], **host}
+    found = platform_problems({**CHOICES, **choices}, host)
+    assert len(found) == 1 and words in str(found[0])
+
+
+@pytest.mark.parametrize("place", [*_platforms.SHOWN, ("ubuntu", "24"), ("almalinux", "9")])
+def test_a_known_platform_is_accepted_where_asked_for(place: tuple[str, str]) -> None:
+    assert platform_problems(CHOICES, {"distribution": place[0], "version": place[1]}) == []
