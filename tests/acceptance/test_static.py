@@ -142,7 +142,17 @@ OTHER_FILES = [
     "/release.json",
     "/static/../routes.py",
 ]
-GIVEN_AWAY = ["session.forget", "not-for-anybodys-eyes", "DAL(", "Guten Morgen", "root:x:", "SQLite format", "routers", "[core]", "define_table"]
+GIVEN_AWAY = [
+    "session.forget",
+    "not-for-anybodys-eyes",
+    "DAL(",
+    "Guten Morgen",
+    "root:x:",
+    "SQLite format",
+    "routers",
+    "[core]",
+    "define_table",
+]
 
 
 @pytest.fixture(scope="module", params=["running", pytest.param("stopped", marks=pytest.mark.late)])
@@ -280,7 +290,9 @@ def test_tags_tell_the_two_kinds_apart(files: Client) -> None:
 
 
 @pytest.mark.parametrize("form", FORMS)
-@pytest.mark.parametrize("asked, first, last", [("100-199", 100, 199), ("-100", 10140, 10239), ("10200-", 10200, 10239)])
+@pytest.mark.parametrize(
+    "asked, first, last", [("100-199", 100, 199), ("-100", 10140, 10239), ("10200-", 10200, 10239)]
+)
 def test_a_part_of_a_file_can_be_asked_for(asked: str, first: int, last: int, form: str, files: Client) -> None:
     """A range gives just these bytes: from a place to another, the last ones, from a place on."""
     content = (STATIC / "css/probe.css").read_bytes()
@@ -313,7 +325,12 @@ def test_a_part_of_a_changed_file_is_not_given(files: Client) -> None:
     """A part is only good for who has the rest of the same file."""
     path = "/probe/static/css/probe.css"
     now = files.ask(path)
-    rows = [(now.get("etag"), 206), (now.get("last-modified"), 206), ('"other"', 200), ("Mon, 01 Jan 2001 00:00:00 GMT", 200)]
+    rows = [
+        (now.get("etag"), 206),
+        (now.get("last-modified"), 206),
+        ('"other"', 200),
+        ("Mon, 01 Jan 2001 00:00:00 GMT", 200),
+    ]
     for have, status in rows:
         assert files.ask(path, [("Range", "bytes=0-9"), ("If-Range", str(have))]).status == status, have
 
