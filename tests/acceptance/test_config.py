@@ -34,7 +34,10 @@ EXCUSED = {
 
 def test_the_checker_finds_nothing(site: Site, machine: Machine) -> None:
     """The program itself accepts its settings, without a warning."""
-    command, well = CHECKERS[site["front_end"]["name"]]
+    name = site["front_end"]["name"]
+    if name not in CHECKERS:
+        pytest.skip(f"{name} has no checker of its own")
+    command, well = CHECKERS[name]
     result = machine.try_to(f"{command} 2>&1")
     lines = result.stdout.strip().splitlines()
     assert result.rc == 0, result.stdout
