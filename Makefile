@@ -1,5 +1,5 @@
 # Two commands for a newcomer: make demo, make test. Each target is one line that calls a tool.
-.PHONY: help demo demo-down test lint unit live scenario hosts-down bench-serve bench-deploy docs
+.PHONY: help demo demo-down test lint unit live scenario hosts-down bench-serve bench-pairs bench-reload bench-deploy docs
 .DEFAULT_GOAL := help
 export PYTHONDONTWRITEBYTECODE := 1
 python := .venv/bin/python
@@ -34,6 +34,12 @@ hosts-down:  ## remove the hosts that make scenario keeps
 
 bench-serve:  ## the served site against the chapter's recipe
 	@$(ready) --containers && $(python) bench/serve
+
+bench-pairs:  ## front ends and application servers against the chapter's recipe
+	@$(ready) --containers && $(python) bench/serve --pairs
+
+bench-reload:  ## what visitors noticed of reloads in the last tests
+	@$(ready) && $(python) bench/reload
 
 bench-deploy:  ## deploying against a plain script and a ping
 	@$(ready) --containers && $(python) bench/deploy

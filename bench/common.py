@@ -70,10 +70,10 @@ def play(path: Path, playbook: str, *words: str) -> tuple[float, str]:
 
 def report(rows: list[dict[str, Any]], file: str | None) -> None:
     """Print the rows as a table and write them where asked."""
-    print(f"\n{'case':<14}{'metric':<9}{'ours':>12}{'reference':>12}{'ratio':>8}  against")
+    print(f"\n{'case':<28}{'metric':<9}{'ours':>12}{'reference':>12}{'ratio':>8}  against")
     for row in rows:
         row.setdefault("ratio", row["ours"] / row["reference"])
         numbers = f"{row['ours']:>12.2f}{row['reference']:>12.2f}{row['ratio']:>8.2f}"
-        print(f"{row['case']:<14}{row['metric']:<9}{numbers}  {row.get('against', '')}")
+        print(f"{row['case']:<28}{row['metric']:<9}{numbers}  {row.get('against', '')}")
     if file:
         Path(file).write_text(json.dumps(rows, indent=1) + "\n")

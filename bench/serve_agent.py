@@ -1,7 +1,8 @@
 """Runs on the measured host: loads our site and the reference in turn, and prints rows as JSON.
 
 Only ratios count: each round asks ours and the reference directly after one another, in alternating order. CPU is that
-of all nginx and uWSGI processes, reaped workers included, over the requests that were answered.
+of all processes of the host but the client's and systemd's, reaped workers included, over the requests that were
+answered. With --one it loads one address and prints what it took.
 """
 
 from __future__ import annotations
@@ -24,8 +25,11 @@ CONNECTIONS = 8
 COOKIES = 64
 
 
+OTHERS = ("systemd", "dbus-daemon", "sshd", "wrk", "(sd-pam)")
+
+
 def server_cpu_seconds() -> float:
-    """CPU time of all web and application server processes, their reaped children included."""
+    """CPU time of all processes but this one's and the host's own, their reaped children included."""
     total = 0
     for stat in Path("/proc").glob("[0-9]*/stat"):
         try:
@@ -33,7 +37,7 @@ def server_cpu_seconds() -> float:
         except OSError:
             continue
         name = text[text.index("(") + 1 : text.rindex(")")]
-        if name.startswith(("nginx", "uwsgi", "web2py")):
+        if not name.startswith(OTHERS) and stat.parent.name != str(os.getpid()):
             total += sum(int(word) for word in text[text.rindex(")") + 2 :].split()[11:15])
     return total / TICKS
 
@@ -92,10 +96,18 @@ def load(url: str, seconds: int, lua: str) -> dict[str, float]:
 
 def main() -> None:
     parser = argparse.ArgumentParser()
-    parser.add_argument("--rounds", type=int, required=True)
+    parser.add_argument("--rounds", type=int, default=1)
     parser.add_argument("--seconds", type=int, required=True)
-    parser.add_argument("--cases", required=True, help="JSON: {case: {ours, reference, headers, session}}")
+    what = parser.add_mutually_exclusive_group(required=True)
+    what.add_argument("--cases", help="JSON: {case: {ours, reference, headers, session}}")
+    what.add_argument("--one", metavar="URL")
     arguments = parser.parse_args()
+    if arguments.one:
+        status, _body, _headers = fetch(arguments.one, {})
+        if status != 200:
+            sys.exit(f"{arguments.one} answered {status}")
+        print(json.dumps(load(arguments.one, arguments.seconds, "")))
+        return
     cases = json.loads(arguments.cases)
     rows, scripts = [], {}
     for case, spec in cases.items():

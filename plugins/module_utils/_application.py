@@ -9,10 +9,12 @@ import gzip
 import os
 import shutil
 import tempfile
+import zlib
 from collections.abc import Mapping
 from typing import Any
 
 from ansible_collections.web2py.deploy.plugins.module_utils._base import Place, byte_compile, version_of
+from ansible_collections.web2py.deploy.plugins.module_utils._policy import PACKED
 from ansible_collections.web2py.deploy.plugins.module_utils._root_files import PROFILES
 from ansible_collections.web2py.deploy.plugins.module_utils._run import Problem, run
 from ansible_collections.web2py.deploy.plugins.module_utils._source import Found, Local, Source, fill
@@ -33,7 +35,7 @@ SEED = ".seed"
 _FORMAT = 2  # raise it when the same source must be staged anew
 _MARKERS = ("controllers", "models", "views", "static", "compiled", "__init__.py")
 _DROPPED = (".git", ".hg", ".svn", "__pycache__", "cache", "errors", "sessions")
-_TEXT = tuple(".css .csv .html .htm .ico .js .json .map .md .mjs .svg .ttf .txt .wasm .webmanifest .xml .xsl".split())
+_TEXT = tuple(f".{ending}" for ending in PACKED)
 _SMALL = 256  # below this a compressed file saves nothing on the wire
 
 Application = Mapping[str, Any]
@@ -75,8 +77,7 @@ def stage(
         os.rmdir(tree)
         os.rename(content, tree)
         shape(tree, f"Application {application['name']}: {found.shown}")
-        if application["compress"]:
-            compress(os.path.join(tree, "static"))
+        compress(os.path.join(tree, "static"), application["compress"])
         python = os.path.join(place.part(base["environment"]), "bin", "python")
         byte_compile(python, tree, target, ["modules"])
         settle(tree, place.owner, public="static")
@@ -122,25 +123,43 @@ def shape(tree: str, shown: str) -> None:
         remove(os.path.join(tree, "compiled"))
 
 
-def compress(static: str) -> None:
-    """Write a .gz beside every text file that gets smaller, the same bytes for the same content."""
+def compress(static: str, wanted: bool) -> None:
+    """Leave a .gz beside a text file only if it holds the same; write one where it is wanted and saves something.
+
+    The same bytes for the same content. Front ends take the .gz for the file and compare nothing.
+    """
     for path, _names, files in os.walk(static):
         for name in files:
             original = os.path.join(path, name)
-            if not name.lower().endswith(_TEXT) or os.path.islink(original) or os.path.lexists(original + ".gz"):
-                continue
-            size = os.path.getsize(original)
-            if size < _SMALL:
+            twin = original + ".gz"
+            if not name.lower().endswith(_TEXT) or os.path.islink(original):
                 continue
             with open(original, "rb") as file:
-                data = gzip.compress(file.read(), 9, mtime=0)
-            if len(data) >= size:
+                data = file.read()
+            if os.path.lexists(twin):
+                if _holds(twin, data):
+                    continue
+                remove(twin)
+            if not wanted or len(data) < _SMALL:
                 continue
-            with open(original + ".gz", "xb") as file:
-                file.write(data)
-            # Web servers compare both: the same time says that they are the same page.
+            packed = gzip.compress(data, 9, mtime=0)
+            if len(packed) >= len(data):
+                continue
+            with open(twin, "xb") as file:
+                file.write(packed)
             found = os.stat(original)
-            os.utime(original + ".gz", ns=(found.st_atime_ns, found.st_mtime_ns))
+            os.utime(twin, ns=(found.st_atime_ns, found.st_mtime_ns))
+
+
+def _holds(twin: str, data: bytes) -> bool:
+    """Whether a compressed file is the author's own of these bytes; one byte more than them is enough to tell."""
+    if os.path.islink(twin):
+        return False
+    try:
+        with gzip.open(twin) as file:
+            return file.read(len(data) + 1) == data
+    except (OSError, EOFError, zlib.error):
+        return False
 
 
 def compile_pages(place: Place, tree: str, base: Mapping[str, str], python: str, label: str) -> None:

@@ -30,24 +30,53 @@ TEXT_TYPES = (
     "application/xml",
     "image/svg+xml",
     "text/css",
+    "text/csv",
     "text/javascript",
+    "text/markdown",
     "text/plain",
     "text/xml",
 )
-# Names of text files that are compressed beforehand, and their types.
+# Names of files and their types: the same on every front end, whatever its distribution's list says.
 TYPES = {
+    "avif": "image/avif",
+    "bmp": "image/bmp",
     "css": "text/css; charset=utf-8",
     "csv": "text/csv; charset=utf-8",
+    "eot": "application/vnd.ms-fontobject",
+    "gif": "image/gif",
+    "gz": "application/gzip",
+    "htm": "text/html; charset=utf-8",
     "html": "text/html; charset=utf-8",
+    "ico": "image/x-icon",
+    "jpeg": "image/jpeg",
+    "jpg": "image/jpeg",
     "js": "text/javascript; charset=utf-8",
     "json": "application/json",
     "map": "application/json",
+    "md": "text/markdown; charset=utf-8",
     "mjs": "text/javascript; charset=utf-8",
+    "mp3": "audio/mpeg",
+    "mp4": "video/mp4",
+    "ogg": "audio/ogg",
+    "otf": "font/otf",
+    "pdf": "application/pdf",
+    "png": "image/png",
     "svg": "image/svg+xml",
+    "ttf": "font/ttf",
     "txt": "text/plain; charset=utf-8",
+    "wasm": "application/wasm",
+    "wav": "audio/wav",
+    "webm": "video/webm",
     "webmanifest": "application/manifest+json",
+    "webp": "image/webp",
+    "woff": "font/woff",
+    "woff2": "font/woff2",
     "xml": "application/xml",
+    "xsl": "application/xml",
+    "zip": "application/zip",
 }
+# Those that are compressed beforehand.
+PACKED = tuple("css csv htm html ico js json map md mjs svg ttf txt wasm webmanifest xml xsl".split())
 # What the front end itself answers; the application's own answers pass.
 ERRORS = {
     400: ("Not understood", "The request is not valid."),
@@ -55,6 +84,7 @@ ERRORS = {
     404: ("Not found", "There is no such page here."),
     405: ("Not possible", "This page cannot be used that way."),
     413: ("Too large", "What was sent is larger than this site accepts."),
+    416: ("Not that long", "The file has no such part."),
     429: ("Too many requests", "Please wait a minute and try again."),
     500: ("Something went wrong", "Please try again later."),
     502: ("Back in a moment", "The site is being restarted. Please try again in a few seconds."),
@@ -128,6 +158,7 @@ def policy(choices: Mapping[str, Any], applications: Iterable[str], curve_of_tod
         "encoded_twice": ENCODED_TWICE,
         # Group 1 is the application, group 2 the file.
         "static": rf"^/({names})/static/(?:{VERSION}/)?(.+)$",
+        "static_packed": rf"^/({names})/static/(?:{VERSION}/)?(.+\.(?i:{'|'.join(PACKED)}))$",
         "static_versioned": rf"^/(?:{names})/static/{VERSION}/",
         "static_any": rf"^/(?:{names})/static/",
         "top_files": list(TOP_FILES),
@@ -135,6 +166,7 @@ def policy(choices: Mapping[str, Any], applications: Iterable[str], curve_of_tod
         "cache": f"public, max-age={choices['web2py_static_seconds']}",
         "text_types": list(TEXT_TYPES),
         "types": dict(TYPES),
+        "packed": list(PACKED),
         "compress_pages": choices["web2py_compress_pages"],
         "headers": headers,
         # Kept as the application sets them, if it does.

@@ -130,18 +130,18 @@ def front_end(site: Site) -> str:
     return str(site["front_end"]["unit"])
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def answers(web: Client, site: Site) -> Callable[[], bool]:
     """Whether a page made by web2py comes now."""
     path = site["applications"][0]["check_path"]
     return lambda: web.ask(path, timeout=2).status == 200
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def stopped_server(
     machine: Machine, site: Site, unit: str, inside: bool, answers: Callable[[], bool]
 ) -> Iterator[None]:
-    """The application server is stopped for the time of a test, with its socket."""
+    """The application server is stopped, with its socket, until the module ends: its users are its last tests."""
     if inside:
         pytest.skip(f"{site['server']['name']} cannot be stopped without {site['front_end']['name']}")
     units = [unit, f"{site['name']}.socket"]

@@ -65,18 +65,27 @@ def test_a_killed_front_end_starts_again(machine: Machine, front_end: str, answe
     ],
 )
 def test_reloads_and_restarts_lose_no_request(
-    verb: str, which: str, times: int, machine: Machine, unit: str, inside: bool, front_end: str, probe: Probe
+    verb: str,
+    which: str,
+    times: int,
+    machine: Machine,
+    unit: str,
+    inside: bool,
+    front_end: str,
+    probe: Probe,
+    record_property: Callable[[str, object], None],
 ) -> None:
-    """Two readers and two uploads go on meanwhile: all are answered."""
+    """Two readers and two uploads go on meanwhile: all are answered. How many, and the longest wait, is told."""
     if inside and (which, verb) != ("web2py", "reload-or-restart"):
         pytest.skip("a front end that runs web2py itself takes its processes along; the table of reloads says so")
     name = unit if which == "web2py" else front_end
     kind = {"Content-Type": "application/x-www-form-urlencoded"}
     form = b"text=" + b"x" * 200_000
-    done, lost, stop = [0], [], threading.Event()
+    waits, lost, stop = [], [], threading.Event()
 
     def visit(uploads: bool) -> None:
         while not stop.is_set():
+            begin = time.monotonic()
             try:
                 if uploads:
                     answer = probe.ask("body", kind, method="POST", body=form)
@@ -84,7 +93,7 @@ def test_reloads_and_restarts_lose_no_request(
                 else:
                     answer = probe.ask("small/index")
                     assert answer.status == 200 and answer.text == "Hello from web2py", answer.status
-                done[0] += 1
+                waits.append(time.monotonic() - begin)
             except Exception as error:  # each kind of failure is a lost request
                 lost.append(repr(error))
             stop.wait(0.01)
@@ -98,11 +107,14 @@ def test_reloads_and_restarts_lose_no_request(
             machine.run(f"systemctl {verb} {name}")
             time.sleep(0.5)
             waited(lambda: machine.try_to(f"systemctl is-active {name}").rc == 0, 20)
-        waited(lambda: done[0] >= 200, 60)
+        waited(lambda: len(waits) >= 200, 60)
     finally:
         stop.set()
         for client in clients:
             client.join()
+    record_property("served", len(waits))
+    record_property("lost", len(lost))
+    record_property("longest wait", f"{max(waits, default=0):.2f}")
     assert lost == []
 
 

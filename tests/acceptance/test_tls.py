@@ -6,11 +6,19 @@ import datetime
 import socket
 import ssl
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 import pytest
+import sslyze
 from client import Client
 from hosts import Machine, Site
+from sslyze.mozilla_tls_profile.tls_config_checker import (
+    SCAN_COMMANDS_NEEDED_BY_MOZILLA_CHECKER,
+    MozillaTlsConfiguration,
+    TlsConfigurationEnum,
+    check_server_against_tls_configuration,
+)
 
 testinfra_hosts = ["ansible://web2py_web"]
 
@@ -68,6 +76,36 @@ def test_suites_are_those_of_the_guideline(secure: Client) -> None:
         with suppress(ssl.SSLError, ConnectionError):
             agreed.add(shaken(secure, ssl.TLSVersion.TLSv1_2, row["name"])[1])
     assert agreed in (SUITES["ECDSA"], SUITES["RSA"], SUITES["ECDSA"] | SUITES["RSA"])
+
+
+@pytest.mark.filterwarnings("ignore:Parsed a serial number")  # in a list of authorities that the scanner brings along
+def test_a_scanner_finds_the_guideline_kept(secure: Client, site: Site, machine: Machine, tmp_path: Path) -> None:
+    """sslyze grades the server by Mozilla's intermediate guideline, looks for known faults, and finds nothing."""
+    authority = tmp_path / "authority.pem"
+    authority.write_text(
+        machine.run(f"cat {site['tls']['ca' if site['tls']['provider'] == 'self_signed' else 'certificate']}")
+    )
+    more = {sslyze.ScanCommand.SESSION_RESUMPTION, sslyze.ScanCommand.TLS_1_3_EARLY_DATA}
+    request = sslyze.ServerScanRequest(
+        server_location=sslyze.ServerNetworkLocation(secure.name, secure.port, ip_address=secure.address),
+        scan_commands=SCAN_COMMANDS_NEEDED_BY_MOZILLA_CHECKER | more,
+        scan_commands_extra_arguments=sslyze.ScanCommandsExtraArguments(
+            certificate_info=sslyze.CertificateInfoExtraArgument(custom_ca_file=authority)
+        ),
+    )
+    scanner = sslyze.Scanner(per_server_concurrent_connections_limit=4)
+    scanner.queue_scans([request])
+    (found,) = scanner.get_results()
+    guideline = MozillaTlsConfiguration.get(TlsConfigurationEnum.MOZILLA_INTERMEDIATE)
+    check_server_against_tls_configuration(found, guideline)  # it raises what it found
+    result = found.scan_result
+    assert not result.tls_1_3_early_data.result.supports_early_data
+    assert all(
+        row.verified_certificate_chain
+        for row in result.certificate_info.result.certificate_deployments[0].path_validation_results
+        if row.trust_store.path == authority
+    )
+    assert int((secure.ask("/").get("strict-transport-security") or "").partition("=")[2]) >= guideline.hsts_min_age
 
 
 def test_the_certificate_holds_every_name(certificate: dict[str, Any], site: Site) -> None:

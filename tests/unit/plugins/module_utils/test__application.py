@@ -57,16 +57,38 @@ def test_compressed_twins_are_small_equal_in_time_and_repeatable(tmp_path: Path)
     text = "body { color: red }\n" * 100
     for name in ("a.css", "b.JS", "c.png", "tiny.css"):
         (tmp_path / name).write_text(text if name != "tiny.css" else "a{}")
-    (tmp_path / "own.css").write_text(text)
-    (tmp_path / "own.css.gz").write_text("made by its author")
     (tmp_path / "random.txt").write_bytes(os.urandom(1000))
     os.utime(tmp_path / "a.css", (1000, 1000))
-    _application.compress(str(tmp_path))
-    assert {path.name for path in tmp_path.glob("*.gz")} == {"a.css.gz", "b.JS.gz", "own.css.gz"}
-    assert (tmp_path / "own.css.gz").read_text() == "made by its author"
+    _application.compress(str(tmp_path), True)
+    assert {path.name for path in tmp_path.glob("*.gz")} == {"a.css.gz", "b.JS.gz"}
     assert gzip.decompress((tmp_path / "a.css.gz").read_bytes()).decode() == text
     assert (tmp_path / "a.css.gz").stat().st_mtime == 1000
     assert (tmp_path / "a.css.gz").read_bytes()[4:8] == bytes(4), "the header holds no time"
+
+
+TEXT = b"body { color: red }\n" * 100
+GOOD = gzip.compress(TEXT, 1)
+
+
+@pytest.mark.parametrize("wanted", [True, False])
+@pytest.mark.parametrize("twin", [gzip.compress(b"yesterday"), gzip.compress(TEXT + b"more"), GOOD[:-9], b"none", None])
+def test_a_twin_that_is_not_the_same_is_never_left(tmp_path: Path, twin: bytes | None, wanted: bool) -> None:
+    (tmp_path / "a.css").write_bytes(TEXT)
+    if twin is None:
+        (tmp_path / "a.css.gz").symlink_to("/etc/passwd")
+    else:
+        (tmp_path / "a.css.gz").write_bytes(twin)
+    _application.compress(str(tmp_path), wanted)
+    assert (tmp_path / "a.css.gz").exists() is wanted
+    assert not wanted or gzip.decompress((tmp_path / "a.css.gz").read_bytes()) == TEXT
+
+
+@pytest.mark.parametrize("wanted", [True, False])
+def test_a_twin_of_the_authors_own_stays(tmp_path: Path, wanted: bool) -> None:
+    (tmp_path / "a.css").write_bytes(TEXT)
+    (tmp_path / "a.css.gz").write_bytes(GOOD)
+    _application.compress(str(tmp_path), wanted)
+    assert (tmp_path / "a.css.gz").read_bytes() == GOOD
 
 
 def test_name_follows_what_is_in_the_part(place: Place) -> None:

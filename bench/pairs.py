@@ -1,0 +1,62 @@
+"""One host for each front end, with a site for each application server beside one another: the pairs to be measured."""
+
+from __future__ import annotations
+
+import sys
+from itertools import zip_longest
+from typing import Any, NamedTuple
+
+from common import ROOT, host, inventory, play, ssh
+
+sys.path.insert(0, str(ROOT / ".collections"))
+from ansible_collections.web2py.deploy.plugins.module_utils._backend import servers_of
+
+PROBE = {"name": "probe", "source": {"type": "directory", "path": str(ROOT / "tests/applications/probe")}}
+# Those that are packages of the distribution.
+ALL = [f"{front_end}/{server}" for front_end in ("nginx", "apache", "lighttpd") for server in servers_of(front_end)]
+WRK = "apt-get update -q && apt-get install -yq --no-install-recommends wrk"
+
+
+class Pair(NamedTuple):
+    """A site of ours: its name in the inventory and the host it is on."""
+
+    front_end: str
+    server: str
+    machine: dict[str, Any]
+
+    @property
+    def name(self) -> str:
+        return f"{self.front_end}-{self.site}"
+
+    @property
+    def site(self) -> str:
+        return "by" + self.server.replace("_", "")
+
+    @property
+    def url(self) -> str:
+        return f"http://{self.site}.test:80/"
+
+    def choices(self) -> dict[str, Any]:
+        return {
+            "web2py_site": self.site, "web2py_domain": f"{self.site}.test", "web2py_tls": {"provider": "none"},
+            "web2py_front_end": self.front_end, "web2py_app_server": self.server,
+            "web2py_source": {"type": "pypi"}, "web2py_applications": [PROBE], "web2py_connections_per_address": 1000,
+        }  # fmt: skip
+
+
+def build(words: list[str], suite: str) -> list[Pair]:
+    """The sites of these pairs."""
+    machines = {front_end: host(front_end, suite, "warm") for front_end in sorted({w.split("/")[0] for w in words})}
+    pairs = [Pair(front_end, server, machines[front_end]) for front_end, server in (w.split("/") for w in words)]
+    path = inventory("pairs", {pair.name: (pair.machine, pair.choices()) for pair in pairs})
+    # One after the other on a host, the hosts side by side.
+    columns = [[pair for pair in pairs if pair.front_end == front_end] for front_end in machines]
+    for row in zip_longest(*columns):
+        names = [pair.name for pair in row if pair]
+        print(f"Built: {', '.join(names)} ...", flush=True)
+        play(path, "site.yml", "--limit", ",".join(names))
+    for front_end, machine in machines.items():
+        hosts = " ".join(f"{pair.site}.test" for pair in pairs if pair.front_end == front_end)
+        ssh(machine, f"grep -q '{hosts}' /etc/hosts || echo '127.0.0.1 {hosts}' >> /etc/hosts")
+        ssh(machine, f"command -v wrk >/dev/null || {{ {WRK}; }} >&2")
+    return pairs
