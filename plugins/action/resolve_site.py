@@ -48,7 +48,7 @@ class ActionModule(ActionBase):
             choices, problems = examine(table, given, host, self._others(table, task_vars))
             names = claims(choices)["names"] if not problems else []
             choices, missing = located(choices, task_vars.get("inventory_dir"))
-            problems += missing + self._certificate(choices, names)
+            problems += missing + self._certificate(choices, names) + self._ca_bundle(choices)
         problems = unreadable + problems
         if problems:
             lines = [f"  {number}. {problem}" for number, problem in enumerate(problems, 1)]
@@ -98,6 +98,20 @@ class ActionModule(ActionBase):
                 fault, _colon, remedy = text.partition(": ")
                 problems.append(Problem("web2py_tls", "", fault, remedy[:1].upper() + remedy[1:]))
         return problems
+
+    def _ca_bundle(self, choices: dict[str, Any]) -> list[Problem]:
+        """What is wrong with the file that certifies a private authority, asked before anything changes."""
+        tls = choices.get("web2py_tls")
+        path = tls.get("ca_bundle") if isinstance(tls, dict) else None
+        if not path:
+            return []
+        try:
+            text = Path(path).read_text(encoding="utf-8", errors="replace")
+        except OSError:
+            return [Problem("web2py_tls.ca_bundle", repr(path), "cannot be read here", "Give a file that is there")]
+        if "-----BEGIN CERTIFICATE-----" not in text:
+            return [Problem("web2py_tls.ca_bundle", repr(path), "holds no certificate", "Give certificates in PEM")]
+        return []
 
     def _others(self, table: dict[str, Any], task_vars: dict[str, Any]) -> list[dict[str, Any]]:
         """What the other sites of the inventory claim on the same machine."""

@@ -110,13 +110,14 @@ def _manifests() -> list[dict[str, Any]]:
     return found
 
 
-# What tells that a front end publishes a site, or that an application server has settings of one.
+# What tells that a front end publishes a site, an application server has settings or ACME a timer of one.
 TRACES = {
     "nginx": "/etc/nginx/sites-enabled/*.conf",
     "apache": "/etc/apache2/sites-enabled/*.conf",
     "lighttpd": "/etc/lighttpd/conf-enabled/60-*.conf",
     "uwsgi": "/etc/*/uwsgi.ini",
     "mod_wsgi": "/etc/*/mod_wsgi.conf",
+    "acme": "/etc/systemd/system/*_acme.timer",
 }
 
 

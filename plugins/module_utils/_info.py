@@ -84,6 +84,27 @@ def is_in_file(certificate: bytes, path: str) -> bool:
         return False
 
 
+def days_of_file(path: str) -> int | None:
+    """Whole days until the first certificate of a file ends; None where it cannot be read."""
+    command = ["openssl", "x509", "-noout", "-enddate", "-in", path]
+    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, check=False)
+    return certificate_days({"notAfter": done.stdout.strip().partition("=")[2]}) if done.returncode == 0 else None
+
+
+def renewal(site: Mapping[str, Any]) -> dict[str, Any] | None:
+    """How the renewal by ACME does: its units, and whether what the authority gave is in use. None without ACME."""
+    authority = site["tls"].get("acme")
+    if not authority:
+        return None
+    timer, service = f"{authority['unit']}.timer", f"{authority['unit']}.service"
+    return {
+        "timer": _unit_states([timer])[timer],
+        "service": _unit_states([service])[service],
+        # At first the link leads to a certificate of the site's own.
+        "got": os.path.basename(os.path.realpath(os.path.dirname(site["tls"]["certificate"]))).startswith("acme-"),
+    }
+
+
 def _unit_states(units: Sequence[str]) -> dict[str, str]:
     done = subprocess.run(["systemctl", "is-active", *units], stdout=subprocess.PIPE, text=True, check=False)
     return dict(zip(units, done.stdout.split()))
@@ -102,6 +123,7 @@ def info(site: Mapping[str, Any]) -> dict[str, Any]:
     """What runs and how it answers. Changes nothing."""
     secure = site["ports"]["https"] is not None
     release = _release(site["paths"]["current"])
+    authority = renewal(site)
     page = ask(site, first_page(site), secure)
     tunnel = site["admin"]["tunnel_port"]
     return {
@@ -114,7 +136,10 @@ def info(site: Mapping[str, Any]) -> dict[str, Any]:
         "admin": ask(site, "/admin", secure),
         "tunnel": _ask("localhost", tunnel, "/admin") if site["admin"]["mode"] == "tunnel" else None,
         "health": ask(site, "/healthz", secure),
-        "certificate_days": certificate_days(page.get("certificate") or {}),
+        "certificate_days": days_of_file(site["tls"]["certificate"])
+        if authority
+        else certificate_days(page.get("certificate") or {}),
+        "renewal": authority,
     }
 
 
@@ -133,7 +158,7 @@ def first_page(site: Mapping[str, Any]) -> str:
 
 def certificate_days(certificate: Mapping[str, Any]) -> int | None:
     """Whole days until a verified certificate ends; None where it was not verified."""
-    if "notAfter" not in certificate:
+    if not certificate.get("notAfter"):
         return None
     return int((ssl.cert_time_to_seconds(certificate["notAfter"]) - time.time()) // 86400)
 
@@ -166,6 +191,7 @@ def problems(site: Mapping[str, Any], found: Mapping[str, Any], planned: bool = 
     if not found["page"].get("present", True):
         unit = f"{site['front_end']['name']}.service"
         wrong.append(f"{found['url']} shows another certificate than {site['tls']['certificate']}. Reload {unit}")
+    wrong += _renewal_problems(site, found)
     tunnel = found["tunnel"]
     if tunnel is not None and tunnel.get("status", 500) >= 400:
         answer = tunnel.get("error") or tunnel["status"]
@@ -175,6 +201,23 @@ def problems(site: Mapping[str, Any], found: Mapping[str, Any], planned: bool = 
         wrong.append(f"http is not redirected to {found['url']} but answered {found['redirect']}")
     if site["admin"]["mode"] != "https" and found["admin"].get("status", 404) < 400:
         wrong.append(f"/admin answered {found['admin']['status']} although web2py_admin is {site['admin']['mode']}")
+    return wrong
+
+
+def _renewal_problems(site: Mapping[str, Any], found: Mapping[str, Any]) -> list[str]:
+    """What keeps the certificate from being renewed."""
+    how = found.get("renewal")
+    if not how:
+        return []
+    unit = site["tls"]["acme"]["unit"]
+    wrong = []
+    if how["timer"] != "active":
+        wrong.append(f"{unit}.timer is {how['timer']}, so the certificate is not renewed. Run the playbook again")
+    if not how["got"]:
+        wrong.append(f"the certificate is not from its authority yet. Look at: journalctl -u {unit} -n 30")
+    elif how["service"] == "failed":
+        days = f"{found['certificate_days']} days are left"
+        wrong.append(f"the certificate was not renewed, {days}. Look at: journalctl -u {unit} -n 30")
     return wrong
 
 
@@ -202,6 +245,10 @@ def summary(site: Mapping[str, Any], found: Mapping[str, Any], planned: bool = F
     if site["tls"]["provider"] == "self_signed":
         days = f"{found['certificate_days']} days left"
         lines.append(f"Certificate of the site's own authority, {days}; clients verify with {site['tls']['ca']}")
+    if site["tls"].get("acme"):
+        place = site["tls"]["acme"]["directory"].split("/")[2]
+        days = f"{found['certificate_days']} days left"
+        lines.append(f"Certificate by ACME from {place}, {days}; {site['tls']['acme']['unit']}.timer renews it")
     applications = ", ".join(row["name"] for row in site["applications"])
     lines.append(f"Applications: {applications}. Put yours into web2py_applications and run the playbook again")
     lines.append(

@@ -12,6 +12,7 @@ DEBIAN: dict[str, tuple[str, ...]] = {
     "python": ("ca-certificates", "python3-venv"),
     "git": ("git",),
     "self_signed": ("python3-cryptography",),
+    "acme": ("acme-tiny", "openssl", "python3-cryptography"),
     "uwsgi": ("uwsgi-core", "uwsgi-plugin-python3"),
     "mod_wsgi": ("libapache2-mod-wsgi-py3", "procps"),
     # logrotate turns the logs over; front ends bring settings for it, but not always the program.

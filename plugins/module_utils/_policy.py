@@ -9,6 +9,8 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from ansible_collections.web2py.deploy.plugins.module_utils._acme import acme
+
 # Patterns on the decoded, normalised path. PCRE, which all front ends speak; matched in whatever case.
 # The administrative interface, also below a language or a route.
 CLOSED = r"^/(?:admin|(?:.*/)?appadmin)(?:[/.]|$)"
@@ -18,6 +20,9 @@ LOGIN = r"^/(?:.*/)?user(?:/|$)"
 HIDDEN = r"^/[^/]+/static/(?:.*/)?(?:\.|[^/]*(?:~|\.(?:bak|ini|pyc?|sqlite3?|swp))(?:/|$))"
 # web2py decodes once more what was decoded already; nothing honest is encoded twice.
 ENCODED_TWICE = r"%[0-9A-Fa-f]{2}"
+# Where an ACME authority looks for its challenge, by plain http, and what it may be called there.
+ACME_PATH = "/.well-known/acme-challenge/"
+ACME_TOKEN = "[A-Za-z0-9_-]+"  # noqa: S105  a name
 # The part of a static URL that `response.static_version` adds.
 VERSION = r"_\d+\.\d+\.\d+"
 # Files of the default application that everybody asks for at the top.
@@ -150,12 +155,15 @@ def policy(choices: Mapping[str, Any], applications: Iterable[str], curve_of_tod
     headers = {"X-Content-Type-Options": "nosniff"}
     if secure:
         headers["Strict-Transport-Security"] = f"max-age={choices['web2py_hsts_seconds']}"
+    authority = acme(choices)
     curves = ([TLS_CURVE_OF_TODAY] if curve_of_today else []) + list(TLS["curves"])
     return {
         "closed": CLOSED,
         "login": LOGIN,
         "hidden": HIDDEN,
         "encoded_twice": ENCODED_TWICE,
+        # Served by plain http under every name of the site, from `folder` and nowhere else. None without ACME.
+        "challenge": authority and {"path": ACME_PATH, "token": ACME_TOKEN, "folder": authority["challenges"]},
         # Group 1 is the application, group 2 the file.
         "static": rf"^/({names})/static/(?:{VERSION}/)?(.+)$",
         "static_packed": rf"^/({names})/static/(?:{VERSION}/)?(.+\.(?i:{'|'.join(PACKED)}))$",

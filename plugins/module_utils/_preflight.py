@@ -13,6 +13,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from ansible_collections.web2py.deploy.plugins.module_utils._acme import problems as acme_problems
 from ansible_collections.web2py.deploy.plugins.module_utils._backend import (
     DEAD,
     protocol,
@@ -443,7 +444,7 @@ def _admin_problems(choices: Mapping[str, Any]) -> list[Problem]:
 
 def _tls_problems(choices: Mapping[str, Any]) -> list[Problem]:
     tls = choices["web2py_tls"]
-    found = []
+    found = acme_problems(tls, domains(choices))
     for key in ("certificate", "key"):
         if tls["provider"] == "provided" and not tls.get(key):
             found.append(

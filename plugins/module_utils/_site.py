@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from ansible_collections.web2py.deploy.plugins.module_utils._acme import acme
 from ansible_collections.web2py.deploy.plugins.module_utils._backend import (
     APP_SERVERS,
     FRONT_ENDS,
@@ -82,6 +83,9 @@ def resolve(choices: Mapping[str, Any], host: Mapping[str, Any]) -> dict[str, An
     for row in choices["web2py_applications"]:
         requirements.update(row.get("requirements") or [])
     requirements.update(APP_SERVERS[choices["web2py_app_server"]].requirements)
+    authority = acme(choices)
+    # A link leads to the pair of key and certificate that the authority gave last.
+    pair = f"{settings}/tls/live" if authority else f"{settings}/tls"
     former = _former(name, host, FRONT_ENDS, choices["web2py_front_end"])
     words = [row["source"]["type"] for row in [{"source": source}, *applications]]
     words += [choices["web2py_tls"]["provider"], choices["web2py_app_server"], choices["web2py_front_end"]]
@@ -159,11 +163,13 @@ def resolve(choices: Mapping[str, Any], host: Mapping[str, Any]) -> dict[str, An
         ),
         "tls": {
             "provider": choices["web2py_tls"]["provider"],
-            "certificate": f"{settings}/tls/certificate.pem",
-            "key": f"{settings}/tls/key.pem",
+            "certificate": f"{pair}/certificate.pem",
+            "key": f"{pair}/key.pem",
             "ca": f"{settings}/tls/ca.pem",
             "source_certificate": choices["web2py_tls"].get("certificate"),
             "source_key": choices["web2py_tls"].get("key"),
+            "acme": authority,
+            "former": _former(name, host, ["acme"], choices["web2py_tls"]["provider"]),
         },
         "claims": claims(choices),
     }

@@ -31,6 +31,7 @@ class Host:
         self.module = module
         self.name = full_name(module.params["name"])
         self.names = [full_name(name, ".socket") for name in module.params["sockets"]] + [self.name]
+        self.starts = [full_name(name) for name in module.params["starts"]]
         self.others = [full_name(name) for name in module.params["instead_of"]]
         # Those that made way and start again when this one does not come up.
         self.stopped: list[str] = []

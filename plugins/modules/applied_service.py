@@ -56,6 +56,13 @@ options:
     type: list
     elements: str
     default: []
+  starts:
+    description:
+      - Units that this one starts when their time has come, such as the service of a timer. Their files are taken in,
+        and they are stopped and removed with it, but never started by this module.
+    type: list
+    elements: str
+    default: []
   restart_on:
     description: Files whose change needs a restart. Links are followed; a directory stands for all files below it.
     type: list
@@ -168,7 +175,7 @@ def start(module, host):
     params = module.params
     units = host.show()
     held = [unit.name for unit in units if unit.held]
-    stale = unread(units, params["restart_on"])
+    stale = unread([*units, *host.show(host.starts)], params["restart_on"])
     if (held or stale) and not module.check_mode:
         host.do([["unmask", "--runtime", name] for name in held] + [["daemon-reload"]])
         units = host.show()
@@ -227,7 +234,7 @@ def ready(module, host):
 
 def stop(module, host):
     absent = module.params["state"] == "absent"
-    units = host.show()
+    units = host.show() + host.show(host.starts)
     plan = plan_stopped(units, module.params["enabled"] and not absent)
     files = [path for path in own_files(units) if absent and os.path.lexists(path)]
     steps = plan.words + [f"remove {path}" for path in files]
@@ -237,7 +244,7 @@ def stop(module, host):
             os.unlink(path)
         if files:
             host.do([["daemon-reload"]])
-            host.systemctl("reset-failed", *host.names)
+            host.systemctl("reset-failed", *host.names, *host.starts)
         remove_stamp(host.name)
     result = {"changed": bool(steps), "action": plan.action, "steps": steps, "pending": []}
     module.exit_json(diff=diff(units, steps), **result)
@@ -256,6 +263,7 @@ def main():
             "state": {"type": "str", "choices": ["started", "ready", "stopped", "absent"], "default": "started"},
             "enabled": {"type": "bool", "default": True},
             "sockets": {"type": "list", "elements": "str", "default": []},
+            "starts": {"type": "list", "elements": "str", "default": []},
             "restart_on": {"type": "list", "elements": "path", "default": []},
             "reload_on": {"type": "list", "elements": "path", "default": []},
             "instead_of": {"type": "list", "elements": "str", "default": []},

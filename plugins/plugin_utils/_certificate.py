@@ -50,7 +50,7 @@ def due(files: Sequence[str], certificate: Mapping[str, Any], wanted: Mapping[st
     """Return why the site's own certificate has to be issued, nothing when it is good.
 
     files are lines of `stat --format "%a %U:%G %.Y %n"`, certificate is what `x509_certificate_info` said,
-    wanted has names, issuer, certificate, and modes: the mode of every path.
+    wanted has names, issuer ("" for any that covers the names), certificate, and modes: the mode of every path.
     """
     found = {
         path: (f"{owner} {mode:0>4}", float(time)) for mode, owner, time, path in (line.split(" ", 3) for line in files)
@@ -68,13 +68,15 @@ def due(files: Sequence[str], certificate: Mapping[str, Any], wanted: Mapping[st
     reasons = [f"{PurePosixPath(path).name} is newer than it" for path in wanted["modes"] if found[path][1] > written]
     if "not_after" not in certificate:
         return [*reasons, "it cannot be read"]
-    if certificate["issuer"].get("commonName") != wanted["issuer"]:
+    if wanted["issuer"] and certificate["issuer"].get("commonName") != wanted["issuer"]:
         reasons.append("it is not from the site's own authority")
     if not certificate["valid_at"]["renewal"]:
         reasons.append("it expires soon")
     names = {name.partition(":")[2] for name in certificate["subject_alt_name"] or []}
     names = {address(name) or name for name in names}
-    if names != {address(name) or name for name in wanted["names"]}:
+    needed = {address(name) or name for name in wanted["names"]}
+    enough = all(any(covers(pattern, name) for pattern in names) for name in needed)
+    if names != needed and (wanted["issuer"] or not enough):
         reasons.append(f"its names are {', '.join(sorted(names)) or 'none'}")
     return reasons
 

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import copy
 import ssl
+import subprocess
 import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from ansible_collections.web2py.deploy.plugins.module_utils import _info
 from ansible_collections.web2py.deploy.plugins.module_utils._info import (
     certificate_days,
+    days_of_file,
     first_page,
     is_in_file,
     problems,
+    renewal,
     summary,
 )
 
@@ -134,3 +138,56 @@ def test_days_are_read_from_a_verified_certificate_only() -> None:
     assert certificate_days({}) is None
     end = time.strftime("%b %d %H:%M:%S %Y GMT", time.gmtime(time.time() + 10 * 86400 + 3600))
     assert certificate_days({"notAfter": end}) == 10
+
+
+ACME: dict[str, Any] = {
+    **SITE,
+    "tls": {
+        "provider": "acme",
+        "ca": "/etc/web2py/tls/ca.pem",
+        "certificate": "/etc/web2py/tls/live/certificate.pem",
+        "acme": {"unit": "web2py_acme", "directory": "https://ca.example.org:14000/dir"},
+    },
+}
+GOT = {"timer": "active", "service": "inactive", "got": True}
+
+
+@pytest.mark.parametrize(
+    ("how", "word"),
+    [
+        ({}, ""),
+        ({"service": "activating"}, ""),
+        ({"service": "failed"}, "not renewed, 365 days are left. Look at: journalctl -u web2py_acme"),
+        ({"timer": "inactive"}, "web2py_acme.timer is inactive"),
+        ({"got": False}, "not from its authority yet"),
+        ({"got": False, "service": "failed"}, "not from its authority yet"),
+    ],
+)
+def test_a_renewal_that_failed_is_seen(how: dict[str, Any], word: str) -> None:
+    said = problems(ACME, found(renewal={**GOT, **how}))
+    assert len(said) == bool(word) and word in "".join(said)
+
+
+def test_the_days_left_are_told() -> None:
+    lines = summary(ACME, found(renewal=GOT))
+    assert "Certificate by ACME from ca.example.org:14000, 365 days left; web2py_acme.timer renews it" in lines
+
+
+def test_days_come_from_the_file_where_this_host_cannot_verify(tmp_path: Path) -> None:
+    words = ["openssl", "req", "-x509", "-nodes", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1"]
+    words += ["-subj", "/CN=a", "-days", "30", "-keyout", str(tmp_path / "k"), "-out", str(tmp_path / "c")]
+    subprocess.run(words, check=True, capture_output=True)
+    assert days_of_file(str(tmp_path / "c")) == 29
+    assert days_of_file(str(tmp_path / "k")) is None
+    assert days_of_file(str(tmp_path / "none")) is None
+
+
+def test_a_link_tells_whether_the_authority_gave_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_info, "_unit_states", lambda units: dict.fromkeys(units, "active"))
+    site = {"tls": {**ACME["tls"], "certificate": str(tmp_path / "live/certificate.pem")}}
+    (tmp_path / "live").symlink_to(".")
+    assert renewal(site) == {"timer": "active", "service": "active", "got": False}
+    (tmp_path / "live").unlink()
+    (tmp_path / "live").symlink_to("acme-0123")
+    assert renewal(site) == {"timer": "active", "service": "active", "got": True}
+    assert renewal(SITE) is None

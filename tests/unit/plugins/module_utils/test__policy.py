@@ -81,3 +81,11 @@ def test_a_unit_has_one_setting_a_line() -> None:
     lines = made()["unit"]
     assert "RestrictAddressFamilies=AF_UNIX AF_INET AF_INET6" in lines
     assert all(re.fullmatch(r"[A-Z]\w+=\S.*", line) for line in lines)
+
+
+def test_the_challenge_of_an_authority_has_one_place() -> None:
+    assert made()["challenge"] is None
+    challenge = made(web2py_tls={"provider": "acme"}, web2py_site="shop")["challenge"]
+    assert challenge["path"] == "/.well-known/acme-challenge/" and challenge["folder"] == "/run/shop_acme"
+    for name, good in (("a-B_3", True), ("../x", False), ("a.b", False), ("a/b", False), ("", False)):
+        assert bool(re.fullmatch(challenge["token"], name)) is good

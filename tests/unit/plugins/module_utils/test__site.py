@@ -102,6 +102,11 @@ BAD = [
     ({"web2py_tls": {"provider": "provided"}}, "web2py_tls.certificate", "missing"),
     ({"web2py_tls": {"provider": "provided"}}, "web2py_tls.key", "missing"),
     ({"web2py_tls": {"provider": "self_signed", "key": "/k"}}, "web2py_tls.key", "no meaning"),
+    ({"web2py_tls": {"provider": "self_signed", "contact": "a@example.org"}}, "web2py_tls.contact", "no meaning"),
+    ({"web2py_tls": {"provider": "acme", "certificate": "/c"}}, "web2py_tls.certificate", "no meaning"),
+    ({"web2py_tls": {"provider": "acme", "directory": "http://a.example.org/d"}}, "web2py_tls.directory", "https"),
+    ({"web2py_tls": {"provider": "acme"}, "web2py_domain": "localhost"}, "web2py_domain", "authority"),
+    ({"web2py_tls": {"provider": "acme"}, "web2py_domain": "192.0.2.7"}, "web2py_domain", "not a host name"),
     ({"web2py_admin": True}, "web2py_admin", "text"),
     ({"web2py_admin": "htps"}, "web2py_admin", "nearest is https"),
     ({"web2py_admin": "tunnel"}, "web2py_admin_password", "vault"),
@@ -320,6 +325,15 @@ def test_an_open_admin_brings_its_application_and_port(mode: str, port: int) -> 
 def test_without_tls_the_site_is_plain_and_cookies_are_not_secure() -> None:
     site = resolved({"web2py_tls": {"provider": "none"}})
     assert (site["url"], site["ports"]["https"], site["secure_cookies"]) == ("http://www.example.org", None, False)
+
+
+def test_with_acme_the_front_end_reads_behind_a_link() -> None:
+    site = resolved({"web2py_tls": {"provider": "acme", "contact": "a@example.org"}})
+    assert site["tls"]["certificate"] == "/etc/web2py/tls/live/certificate.pem"
+    assert site["tls"]["key"] == "/etc/web2py/tls/live/key.pem"
+    assert site["tls"]["acme"]["contact"] == "a@example.org"
+    assert "acme-tiny" in site["packages"]
+    assert resolved()["tls"]["acme"] is None and resolved()["tls"]["former"] == []
 
 
 def test_the_resolved_site_holds_no_secret() -> None:

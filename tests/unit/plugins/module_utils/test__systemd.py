@@ -17,7 +17,7 @@ class Module:
     """Stands in for Ansible's: notes the commands, and lets those fail that name `broken`."""
 
     def __init__(self) -> None:
-        self.params = {"name": "apache2", "sockets": [], "instead_of": ["nginx"], "log": None}
+        self.params = {"name": "apache2", "sockets": [], "starts": ["renew"], "instead_of": ["nginx"], "log": None}
         self.commands: list[list[str]] = []
 
     def run_command(self, words: list[str], **_options: Any) -> tuple[int, str, str]:
@@ -44,4 +44,5 @@ def test_units_are_shown_by_name() -> None:
     host = Host(Module())
     assert [unit.name for unit in host.show()] == ["apache2.service"]
     assert [unit.name for unit in host.show(host.others)] == ["nginx.service"]
+    assert [unit.name for unit in host.show(host.starts)] == ["renew.service"]
     assert host.show([]) == []

@@ -152,3 +152,12 @@ def test_good_certificate_is_not_due() -> None:
 )
 def test_each_reason_is_named(files: list[str], info: dict[str, Any], reason: str) -> None:
     assert any(reason in given for given in due(files, info, WANTED))
+
+
+@pytest.mark.parametrize(
+    ("names", "reason"), [(["DNS:*.test", "IP:2001:db8::1"], ""), (["DNS:a.test"], "its names are a.test")]
+)
+def test_where_any_issuer_will_do_names_must_be_covered(names: list[str], reason: str) -> None:
+    info = {**INFO, "issuer": {"commonName": "another"}, "subject_alt_name": names}
+    found = due(FILES, info, {**WANTED, "issuer": ""})
+    assert bool(found) == bool(reason) and reason in "".join(found)
