@@ -56,6 +56,7 @@ APP_SERVERS: dict[str, Server] = {
     "rocket": Server("rocket", ("http",)),
     "fastcgi": Server("fastcgi", ("fastcgi",), ("flup-py3==1.0.3",)),
     "scgi": Server("scgi", ("scgi",), ("flup-py3==1.0.3",)),
+    "cgi": Server("cgi", ("scgi",)),
     "gunicorn": _any("gunicorn==27.0.1"),
     "waitress": _any("waitress==3.0.2"),
     "gevent": _any("gevent==26.9.0"),
