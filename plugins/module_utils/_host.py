@@ -107,6 +107,7 @@ TRACES = {
     "lighttpd": "/etc/lighttpd/conf-enabled/60-*.conf",
     "uwsgi": "/etc/*/uwsgi.ini",
     "mod_wsgi": "/etc/*/mod_wsgi.conf",
+    "mod_python": "/etc/*/mod_python.conf",
 }
 
 

@@ -14,6 +14,7 @@ DEBIAN: dict[str, tuple[str, ...]] = {
     "self_signed": ("python3-cryptography",),
     "uwsgi": ("uwsgi-core", "uwsgi-plugin-python3"),
     "mod_wsgi": ("libapache2-mod-wsgi-py3", "procps"),
+    "mod_python": ("libapache2-mod-python",),
     "nginx": ("nginx",),
     "apache": ("apache2",),
     "lighttpd": ("lighttpd", "lighttpd-mod-openssl", "lighttpd-modules-lua"),

@@ -15,6 +15,7 @@ from typing import Any
 from ansible_collections.web2py.deploy.plugins.module_utils._backend import (
     APP_SERVERS,
     FRONT_ENDS,
+    alone,
     backend,
     processes,
 )
@@ -52,9 +53,14 @@ def domains(choices: Mapping[str, Any]) -> list[tuple[str, str]]:
 
 
 def claims(choices: Mapping[str, Any]) -> dict[str, Any]:
-    """What a site takes for itself on a machine: its short name, its public names, its own ports."""
+    """What a site takes for itself on a machine: its short name, its public names, its own ports, or all of it."""
     ports = [choices["web2py_admin_tunnel_port"]] if choices["web2py_admin"] == "tunnel" else []
-    return {"site": choices["web2py_site"], "names": [name for _variable, name in domains(choices)], "ports": ports}
+    return {
+        "site": choices["web2py_site"],
+        "names": [name for _variable, name in domains(choices)],
+        "ports": ports,
+        "alone": alone(choices["web2py_app_server"]),
+    }
 
 
 def resolve(choices: Mapping[str, Any], host: Mapping[str, Any]) -> dict[str, Any]:
@@ -141,11 +147,14 @@ def resolve(choices: Mapping[str, Any], host: Mapping[str, Any]) -> dict[str, An
         },
         "front_end": {
             "name": choices["web2py_front_end"],
-            "user": FRONT_ENDS[choices["web2py_front_end"]].user,
+            "user": name if alone(choices["web2py_app_server"]) else FRONT_ENDS[choices["web2py_front_end"]].user,
             "unit": FRONT_ENDS[choices["web2py_front_end"]].units[-1],
             "former": former,
             "instead_of": [unit for front_end in former for unit in FRONT_ENDS[front_end].units],
-            "lacks": list(FRONT_ENDS[choices["web2py_front_end"]].lacks),
+            "lacks": [
+                *FRONT_ENDS[choices["web2py_front_end"]].lacks,
+                *APP_SERVERS[choices["web2py_app_server"]].lacks,
+            ],
             "trusted_proxies": list(choices["web2py_trusted_proxies"]),
         },
         "policy": policy(

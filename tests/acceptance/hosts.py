@@ -65,7 +65,7 @@ class Probe:
 
 
 def excused(site: Site, word: str) -> None:
-    """Skip what the front end cannot do; README.md's table of differences says so."""
+    """Skip what the front end, or a server inside it, cannot do; README.md's table of differences says so."""
     if word in site["front_end"]["lacks"]:
         pytest.skip(f"{site['front_end']['name']} lacks {word}; the table of differences says so")
 

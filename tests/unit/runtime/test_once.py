@@ -136,7 +136,9 @@ def test_the_environment_of_the_process_is_not_the_requests(served: Served) -> N
     assert "HOME" not in told and "PATH" not in told
 
 
-@pytest.mark.parametrize("raw", [b"x:", b"9999999999:", b"5:ab\0c\0;", b"7:SCGI\0001", packed({"CONTENT_LENGTH": "-1"})])
+@pytest.mark.parametrize(
+    "raw", [b"x:", b"9999999999:", b"5:ab\0c\0;", b"7:SCGI\0001", packed({"CONTENT_LENGTH": "-1"})]
+)
 def test_what_is_no_request_gets_no_answer(raw: bytes, served: Served) -> None:
     sock = served.send(raw)
     sock.shutdown(socket.SHUT_WR)
@@ -194,5 +196,3 @@ def test_variables_have_what_wsgi_wants() -> None:
     assert found["CONTENT_LENGTH"] == "0"
     assert found["HTTP_X"].encode("latin-1").decode() == "ü"
     assert (found["SCRIPT_NAME"], found["QUERY_STRING"]) == ("", "")
-
-
