@@ -25,7 +25,11 @@ class FrontEnd(NamedTuple):
 FRONT_ENDS: dict[str, FrontEnd] = {
     "nginx": FrontEnd(("uwsgi", "http", "fastcgi", "scgi"), "nginx", ("nginx.service",), "www-data", ()),
     "apache": FrontEnd(
-        ("mod_wsgi", "uwsgi", "http", "fastcgi", "scgi"), "apache2", ("apache2.service",), "www-data", ("counting",)
+        ("mod_wsgi", "mod_python", "uwsgi", "http", "fastcgi", "scgi"),
+        "apache2",
+        ("apache2.service",),
+        "www-data",
+        ("counting",),
     ),
     "lighttpd": FrontEnd(
         ("fastcgi", "scgi", "http"),
@@ -38,11 +42,17 @@ FRONT_ENDS: dict[str, FrontEnd] = {
 
 
 class Server(NamedTuple):
-    """An application server: the role that runs it, what it offers, best first, and what it needs from PyPI."""
+    """An application server: the role that runs it, what it offers, best first, and what it needs from PyPI.
+
+    `hosts` are the only ones that have it, where not all do. `lacks` as of a front end: `apart`, when it and the front
+    end are processes of one user, who has the host for one site then.
+    """
 
     role: str
     offers: tuple[str, ...]
     requirements: tuple[str, ...] = ()
+    hosts: tuple[tuple[str, str], ...] = ()
+    lacks: tuple[str, ...] = ()
 
 
 def _any(*requirements: str) -> Server:
@@ -52,9 +62,11 @@ def _any(*requirements: str) -> Server:
 APP_SERVERS: dict[str, Server] = {
     "uwsgi": Server("uwsgi", ("uwsgi", "fastcgi", "scgi", "http")),
     "mod_wsgi": Server("mod_wsgi", ("mod_wsgi",)),
+    "mod_python": Server("mod_python", ("mod_python",), hosts=(("debian", "12"),), lacks=("apart",)),
     "rocket": Server("rocket", ("http",)),
     "fastcgi": Server("fastcgi", ("fastcgi",), ("flup-py3==1.0.3",)),
     "scgi": Server("scgi", ("scgi",), ("flup-py3==1.0.3",)),
+    "cgi": Server("cgi", ("scgi",)),
     "gunicorn": _any("gunicorn==27.0.1"),
     "waitress": _any("waitress==3.0.2"),
     "gevent": _any("gevent==26.9.0"),
@@ -92,12 +104,17 @@ class Backend(TypedDict):
 
 
 # Protocols that are none: the front end runs web2py itself.
-INSIDE = ("mod_wsgi",)
+INSIDE = ("mod_wsgi", "mod_python")
 
 
 def servers_of(front_end: str) -> list[str]:
     """The application servers that a front end can serve."""
     return [name for name, server in APP_SERVERS.items() if set(server.offers) & set(FRONT_ENDS[front_end].speaks)]
+
+
+def alone(app_server: str) -> bool:
+    """Whether a host with this server has room for one site only."""
+    return "apart" in APP_SERVERS[app_server].lacks
 
 
 def processes(cpus: int, memory_mb: int) -> int:

@@ -118,6 +118,7 @@ TRACES = {
     "uwsgi": "/etc/*/uwsgi.ini",
     "mod_wsgi": "/etc/*/mod_wsgi.conf",
     "acme": "/etc/systemd/system/*_acme.timer",
+    "mod_python": "/etc/*/mod_python.conf",
 }
 
 

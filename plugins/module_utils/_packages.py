@@ -15,6 +15,7 @@ DEBIAN: dict[str, tuple[str, ...]] = {
     "acme": ("acme-tiny", "openssl", "python3-cryptography"),
     "uwsgi": ("uwsgi-core", "uwsgi-plugin-python3"),
     "mod_wsgi": ("libapache2-mod-wsgi-py3", "procps"),
+    "mod_python": ("libapache2-mod-python",),
     # logrotate turns the logs over; front ends bring settings for it, but not always the program.
     "nginx": ("nginx", "logrotate"),
     "apache": ("apache2", "logrotate"),

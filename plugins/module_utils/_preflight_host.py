@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ansible_collections.web2py.deploy.plugins.module_utils._backend import (
+    APP_SERVERS,
     FRONT_ENDS,
 )
 from ansible_collections.web2py.deploy.plugins.module_utils._folders import fits, folders, remedy, words
@@ -56,6 +57,17 @@ def host_problems(choices: Mapping[str, Any], host: Mapping[str, Any]) -> list[P
     found = []
     name = choices["web2py_site"]
     found += platform_problems(choices, host)
+    server = choices["web2py_app_server"]
+    having = APP_SERVERS[server].hosts
+    if having and (host["distribution"], host["version"]) not in having:
+        found.append(
+            Problem(
+                "web2py_app_server",
+                shown(server),
+                f"has no package on {host['distribution']} {host['version']}",
+                f"Use mod_wsgi, or a host with {' or '.join(map(' '.join, having))}",
+            )
+        )
     home = host.get("users", {}).get(name)
     if home is not None and home != f"/var/lib/{name}":
         found.append(
@@ -137,6 +149,15 @@ def shared_problems(
         row for row in host.get("sites", ()) if row.get("site") != mine["site"] and row.get("site") not in planned
     ]
     for other in neighbours:
+        if mine["alone"] or other.get("alone"):
+            found.append(
+                Problem(
+                    "web2py_app_server",
+                    shown(choices["web2py_app_server"]),
+                    f"the front end would run as the user of one site, and {other['site']} is on the same machine",
+                    f"Use mod_wsgi instead of mod_python for {mine['site'] if mine['alone'] else other['site']}",
+                )
+            )
         for variable, name in domains(choices):
             if name in other.get("names", ()):
                 found.append(

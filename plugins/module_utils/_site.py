@@ -16,6 +16,7 @@ from ansible_collections.web2py.deploy.plugins.module_utils._acme import acme
 from ansible_collections.web2py.deploy.plugins.module_utils._backend import (
     APP_SERVERS,
     FRONT_ENDS,
+    alone,
     backend,
     processes,
 )
@@ -54,9 +55,14 @@ def domains(choices: Mapping[str, Any]) -> list[tuple[str, str]]:
 
 
 def claims(choices: Mapping[str, Any]) -> dict[str, Any]:
-    """What a site takes for itself on a machine: its short name, its public names, its own ports."""
+    """What a site takes for itself on a machine: its short name, its public names, its own ports, or all of it."""
     ports = [choices["web2py_admin_tunnel_port"]] if choices["web2py_admin"] == "tunnel" else []
-    return {"site": choices["web2py_site"], "names": [name for _variable, name in domains(choices)], "ports": ports}
+    return {
+        "site": choices["web2py_site"],
+        "names": [name for _variable, name in domains(choices)],
+        "ports": ports,
+        "alone": alone(choices["web2py_app_server"]),
+    }
 
 
 def resolve(choices: Mapping[str, Any], host: Mapping[str, Any]) -> dict[str, Any]:
@@ -149,11 +155,16 @@ def resolve(choices: Mapping[str, Any], host: Mapping[str, Any]) -> dict[str, An
         },
         "front_end": {
             "name": choices["web2py_front_end"],
-            "user": front_end(choices["web2py_front_end"], host["distribution"]).user,
+            "user": name
+            if alone(choices["web2py_app_server"])
+            else front_end(choices["web2py_front_end"], host["distribution"]).user,
             "unit": front_end(choices["web2py_front_end"], host["distribution"]).units[-1],
             "former": former,
             "instead_of": [unit for name in former for unit in front_end(name, host["distribution"]).units],
-            "lacks": list(FRONT_ENDS[choices["web2py_front_end"]].lacks),
+            "lacks": [
+                *FRONT_ENDS[choices["web2py_front_end"]].lacks,
+                *APP_SERVERS[choices["web2py_app_server"]].lacks,
+            ],
             "trusted_proxies": list(choices["web2py_trusted_proxies"]),
         },
         "policy": policy(

@@ -88,7 +88,7 @@ def tunnel(variables: dict[str, Any], address: str, port: int) -> Iterator[Clien
 
 
 def excused(site: Site, word: str) -> None:
-    """Skip what the front end cannot do; README.md's table of differences says so."""
+    """Skip what the front end, or a server inside it, cannot do; README.md's table of differences says so."""
     if word in site["front_end"]["lacks"]:
         pytest.skip(f"{site['front_end']['name']} lacks {word}; the table of differences says so")
 

@@ -27,9 +27,9 @@ def _worker_seconds(probe: Probe, machine: Machine, unit: str) -> float:
 
 
 def test_a_killed_worker_is_replaced(probe: Probe, machine: Machine, answers: Question, worker_seconds: float) -> None:
-    """A worker killed outright is soon replaced."""
+    """A worker killed outright is soon replaced. Some have ended with their request by then."""
     killed = probe.json("worker")["pid"]
-    machine.run(f"kill -9 {killed}")
+    machine.run(f"kill -9 {killed} || ! test -e /proc/{killed}")
     waited(answers, worker_seconds)
     waited(lambda: killed not in {probe.json("worker")["pid"] for _ in range(4)}, worker_seconds)
 

@@ -38,6 +38,8 @@ FORGED: list[list[tuple[str, str]]] = [
     [("Proxy", "http://evil.example:3128")],
     [("Remote-Addr", "127.0.0.1")],
     [("HTTPS", "off")],
+    [("Script-Filename", "/bin/sh"), ("Script-Name", "/evil")],
+    [("Path-Info", "/admin"), ("Path_Info", "/admin"), ("Request-Uri", "/admin")],
     [("X-HTTP-Method-Override", "DELETE")],
 ]
 
@@ -88,6 +90,27 @@ def test_forged_headers_change_nothing(headers: list[tuple[str, str]], honest: d
         assert forged["headers"].get(key) == honest["headers"].get(key), key
     for key in ("proxy", "forwarded", "x_real_ip", "x_forwarded_host"):
         assert forged["headers"].get(key) in (honest["headers"].get(key), "", None), key
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/cgi-bin/sh",
+        "/bin/sh",
+        "/../../../../bin/sh",
+        "/%2e%2e/%2e%2e/%2e%2e/bin/sh",
+        "/probe/default/echo/../../../../../bin/sh",
+        "/probe/default/echo/..%2f..%2f..%2fbin/sh",
+        "/runtime/web2py",
+        "/web2py_runtime/entry.py",
+        "/cgihandler.py",
+        "/handlers/cgihandler.py/probe/default/index",
+    ],
+)
+def test_no_path_names_a_program(path: str, web: Client) -> None:
+    """What runs is the site's choice: a path leads to a page, or to nothing."""
+    answer = web.ask(path)
+    assert answer.status in (400, 403, 404), answer.text[:200]
 
 
 def test_a_forged_scheme_over_http_serves_nothing(secure: Client, plain: Client) -> None:

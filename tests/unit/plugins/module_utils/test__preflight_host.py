@@ -12,6 +12,7 @@ CHOICES: dict[str, Any] = {
     "web2py_site": "shop",
     "web2py_root": "/srv",
     "web2py_front_end": "nginx",
+    "web2py_app_server": "uwsgi",
     "web2py_tls": {"provider": "self_signed"},
     "web2py_admin": "disabled",
 }
@@ -37,6 +38,14 @@ def test_what_is_in_the_way_is_told(host: dict[str, Any], words: str) -> None:
 
 def test_the_front_end_itself_is_in_nobodys_way() -> None:
     assert host_problems(CHOICES, {**HOST, "listening": [{"port": 80, "program": "nginx"}]}) == []
+
+
+def test_a_server_that_the_distribution_has_no_more_is_refused_by_name() -> None:
+    choices = {**CHOICES, "web2py_front_end": "apache", "web2py_app_server": "mod_python"}
+    assert host_problems(choices, HOST) == []
+    assert str(host_problems(choices, {**HOST, "version": "13"})[0]) == (
+        "web2py_app_server = 'mod_python': has no package on debian 13. Use mod_wsgi, or a host with debian 12."
+    )
 
 
 def test_folders_with_the_mark_of_the_site_are_its_own() -> None:

@@ -27,6 +27,7 @@ HOST: dict[str, Any] = {
     "sites": [],
     "units": ["cron.service"],
 }
+MOD_PYTHON = {"web2py_front_end": "apache", "web2py_app_server": "mod_python"}
 GIT = {"type": "git", "url": "https://git.example.org/shop.git", "version": "1.4.0"}
 
 
@@ -235,6 +236,13 @@ def test_no_message_shows_a_secret(given: dict[str, Any]) -> None:
         ({"listening": [{"port": 8002, "program": "python3"}]}, ADMIN, "port 8002 is held by python3"),
         ({"sites": [{"site": "old", "names": ["www.example.org"], "ports": []}]}, {}, "the site old"),
         ({"sites": [{"site": "old", "names": [], "ports": [8002]}]}, ADMIN, "Choose another port"),
+        ({"version": "13"}, MOD_PYTHON, "has no package on debian 13. Use mod_wsgi, or a host with debian 12"),
+        ({"sites": [{"site": "old", "names": [], "ports": []}]}, MOD_PYTHON, "Use mod_wsgi instead of mod_python"),
+        (
+            {"sites": [{"site": "old", "names": [], "ports": [], "alone": True}]},
+            {},
+            "Use mod_wsgi instead of mod_python for old",
+        ),
     ],
 )
 def test_a_host_that_does_not_fit_is_refused(host: dict[str, Any], given: dict[str, Any], word: str) -> None:
@@ -252,6 +260,8 @@ def test_a_host_that_does_not_fit_is_refused(host: dict[str, Any], given: dict[s
             "web2py_applications (shop).domains",
         ),
         ({"site": "b", "names": ["b.example.org"], "ports": [8002]}, ADMIN, "web2py_admin_tunnel_port"),
+        ({"site": "b", "names": [], "ports": [], "alone": True}, {}, "web2py_app_server"),
+        ({"site": "b", "names": [], "ports": [], "alone": False}, MOD_PYTHON, "web2py_app_server"),
     ],
 )
 def test_two_sites_on_one_machine_do_not_share(other: dict[str, Any], given: dict[str, Any], variable: str) -> None:
@@ -380,7 +390,14 @@ def test_resolving_changes_nothing_it_was_given() -> None:
 
 def test_claims_name_what_a_site_takes_for_itself() -> None:
     choices, _none = examine(OPTIONS, {"web2py_domain": "www.example.org", **ADMIN}, HOST)
-    assert claims(choices) == {"site": "web2py", "names": ["www.example.org"], "ports": [8002]}
+    assert claims(choices) == {"site": "web2py", "names": ["www.example.org"], "ports": [8002], "alone": False}
+
+
+def test_the_front_end_is_the_sites_own_where_it_runs_web2py_itself() -> None:
+    site = resolved(MOD_PYTHON)
+    assert site["front_end"]["user"] == site["user"]
+    assert "apart" in site["front_end"]["lacks"]
+    assert site["claims"]["alone"] is True
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,7 @@ from _thread import start_new_thread
 from time import monotonic, sleep
 from typing import Any
 
-from web2py_runtime import servers
+from web2py_runtime import once, servers
 from web2py_runtime.door import Door, inherited
 from web2py_runtime.guard import Application, Environ
 from web2py_runtime.tunnel import tunnelled
@@ -127,8 +127,8 @@ def end() -> None:
 
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("server", choices=["gunicorn", *sorted(servers.SERVERS)])
-    parser.add_argument("--workers", type=int, required=True, help="threads, or processes of gunicorn")
+    parser.add_argument("server", choices=["cgi", "gunicorn", *sorted(servers.SERVERS)])
+    parser.add_argument("--workers", type=int, required=True, help="threads, or processes where the server has some")
     parser.add_argument("--request-seconds", type=int, required=True)
     parser.add_argument("--mercy-seconds", type=int, required=True)
     parser.add_argument("--idle-seconds", type=int, default=0, help="end when nobody asks for so long")
@@ -147,6 +147,9 @@ def main() -> None:
 
     if told.server == "gunicorn":
         servers.gunicorn(proxied(loaded()), told.workers, told.request_seconds, told.mercy_seconds)
+        return
+    if told.server == "cgi":
+        once.serve(loaded(), inherited()[0], told.workers, told.request_seconds, told.mercy_seconds, tell)
         return
     # Threads inherit this; only the one that waits for them takes these signals.
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM, signal.SIGINT})

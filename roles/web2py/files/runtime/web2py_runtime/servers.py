@@ -4,7 +4,7 @@
 """Each server of the chapter's list, started on a socket that is open already.
 
 A function here serves until the process ends; what happens before and at the end is the same for all (serve.py).
-Only gunicorn has processes of its own and ends them itself.
+Only gunicorn, and CGI (once.py), have processes of their own and end them themselves.
 """
 
 from __future__ import annotations
