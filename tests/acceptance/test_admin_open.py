@@ -18,7 +18,8 @@ testinfra_hosts = ["ansible://web2py_web"]
 PAGES = ("/admin", "/admin/default/site", "/probe/appadmin/index")
 
 
-@pytest.fixture(autouse=True)
+# As wide as the client, so that it comes first.
+@pytest.fixture(scope="module", autouse=True)
 def opened(site: Site) -> None:
     if site["admin"]["mode"] == "disabled":
         pytest.skip("admin is closed here; test_admin.py shows how well")

@@ -26,6 +26,7 @@ EXCUSED = {
     ): "a slash stands before the file in both forms; test_static.py tries some 150 spellings",
     ("add_header_redefinition", "/416.html"): "meant: this answer has its headers already",
     ("http2_misdirected_request", "server_name _;"): "the handshake is refused before any request comes",
+    ("ssl_ecdh_curve", "X25519MLKEM768"): "given only where OpenSSL is new enough; nginx -t accepts it there",
     ("weak_ssl_tls", "ssl_protocols TLSv1 "): "the distribution's nginx.conf; each of our servers says its own",
     ("weak_ssl_tls", "ssl_prefer_server_ciphers on;"): "the same",
     ("worker_rlimit_nofile_vs_connections", "worker_connections 768;"): "the distribution's; the unit sets the limit",

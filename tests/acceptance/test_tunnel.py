@@ -16,7 +16,8 @@ testinfra_hosts = ["ansible://web2py_web"]
 TELLS = "/probe/appadmin/index"
 
 
-@pytest.fixture(autouse=True)
+# As wide as the client, so that it comes first.
+@pytest.fixture(scope="module", autouse=True)
 def tunnelled(site: Site) -> None:
     if site["admin"]["mode"] != "tunnel":
         pytest.skip("the site has no tunnel to admin")
