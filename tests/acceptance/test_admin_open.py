@@ -35,7 +35,7 @@ def door(site: Site, web: Client, variables: dict[str, Any], address: str) -> It
         yield client
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def real(site: Site) -> None:
     kinds = [row["source"]["type"] for row in site["applications"] if row["name"] == "admin"]
     if kinds != ["bundled"]:
@@ -54,7 +54,7 @@ def login(door: Client, password: str) -> tuple[Answer, str]:
 
 
 @pytest.fixture(scope="module")
-def inside(door: Client, variables: dict[str, Any]) -> dict[str, str]:
+def inside(real: None, door: Client, variables: dict[str, Any]) -> dict[str, str]:
     """Who has logged in, once for all: forms are counted."""
     answer, cookie = login(door, variables["web2py_admin_password"])
     assert answer.status == 303, answer.text[:300]
