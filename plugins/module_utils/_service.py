@@ -139,8 +139,10 @@ def _unit(name: str, block: str, clock_offset: float) -> Unit:
 
 
 def children(main: int, folder: str = "/proc") -> set[tuple[int, int]]:
-    """(number, time of start) of every process that another has started."""
-    found = set()
+    """(number, time of start) of every process that another has started; 0, a unit without a process, has none."""
+    found: set[tuple[int, int]] = set()
+    if not main:
+        return found
     for path in glob.iglob(os.path.join(folder, "[0-9]*", "stat")):
         try:
             with open(path, encoding="utf-8", errors="replace") as handle:

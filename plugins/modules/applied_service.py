@@ -187,6 +187,8 @@ def start(module, host):
         before = children(unit.main) if plan.action == "reload" else set()
         host.stopped = [command[-1] for command in way.commands]
         host.do(way.commands + plan.commands)
+        if host.stopped:
+            host.systemctl("reset-failed", *host.stopped)  # one that had to be killed has not failed
         if plan.action == "reload":
             time.sleep(0.3)  # systemctl does not wait: give the workers time to stop taking requests for the old code
         write_stamp(host.wait(deadline, before) if plan.commands else unit, seen)

@@ -153,6 +153,7 @@ def test_the_processes_of_a_unit_are_told_from_all_others(tmp_path: Path) -> Non
         (tmp_path / str(number) / "stat").write_text(f"{number} ({name}) {' '.join(words)}\n")
     (tmp_path / "10").mkdir()  # it has just ended
     assert children(7, str(tmp_path)) == {(8, 1008)}
+    assert children(0) == set()  # systemd itself is a child of 0
     assert untaken(replace(UP, main=7), {(8, 1008)}, str(tmp_path))
     assert not untaken(replace(UP, main=7), {(8, 1000)}, str(tmp_path))  # the same number, another process
     assert not untaken(replace(UP, main=9), set(), str(tmp_path))  # it never had workers
