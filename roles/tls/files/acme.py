@@ -36,7 +36,9 @@ CLIENT = "acme-tiny"
 # Kept by the module applied_service: which files a running unit has taken in.
 STAMPS = "/run/web2py.deploy"
 PAIR = "pair.json"
+BLOCK = re.compile(r"-----BEGIN CERTIFICATE-----.*?-----END CERTIFICATE-----", re.DOTALL)
 WORK = "asking-"
+SPARE = "acme-link"
 LIMIT = 1 << 20
 RELOAD_SECONDS = 30
 LOCK_SECONDS = 60
@@ -64,30 +66,46 @@ def openssl(*words: str, text: str = "") -> str:
 
 def facts(chain: str) -> Facts:
     """Names and times of the first certificate of a chain."""
-    told = openssl("x509", "-noout", "-dates", "-ext", "subjectAltName", text=chain)
+    first = ssl.DER_cert_to_PEM_cert(certificates(chain)[0])
+    told = openssl("x509", "-noout", "-dates", "-ext", "subjectAltName", text=first)
     times = dict(re.findall(r"^(notBefore|notAfter)=(.+)$", told, re.MULTILINE))
     begin, end = (ssl.cert_time_to_seconds(times[word]) for word in ("notBefore", "notAfter"))
     return Facts(frozenset(re.findall(r"DNS:([^,\s]+)", told)), begin, end)
 
 
-def leaf(chain: str) -> bytes:
-    """The first certificate of a chain, as it goes over the wire."""
-    found = re.search(r"-----BEGIN CERTIFICATE-----.*?-----END CERTIFICATE-----", chain, re.DOTALL)
+def certificates(chain: str) -> list[bytes]:
+    """The certificates of a chain, as they go over the wire."""
+    found = [ssl.PEM_cert_to_DER_cert(block) for block in BLOCK.findall(chain)]
     if not found:
         raise ValueError("no certificate came")
-    return ssl.PEM_cert_to_DER_cert(found.group())
+    return found
+
+
+def bare(pair: Mapping[str, Any]) -> tuple[str, str]:
+    """Chain and key of a pair with nothing beside them: another user wrote it, and the front end reads it as root."""
+    chain = "".join(map(ssl.DER_cert_to_PEM_cert, certificates(pair["chain"])))
+    # Nobody is there who could be asked for a password.
+    return chain, openssl("pkey", "-passin", "pass:", text=pair["key"])
 
 
 def unfit(pair: Mapping[str, Any], names: Sequence[str], now: float) -> str:
     """What keeps a pair from being served, "" where nothing does."""
     try:
-        told = facts(pair["chain"])
-        leaf(pair["chain"])
-        same = openssl("x509", "-noout", "-pubkey", text=pair["chain"]) == openssl("pkey", "-pubout", text=pair["key"])
+        chain, key = bare(pair)
+        told = facts(chain)
+        same = openssl("x509", "-noout", "-pubkey", text=chain) == openssl("pkey", "-pubout", text=key)
     except (KeyError, ValueError) as error:
         return f"it cannot be read ({error})"
     if not same:
         return "the key does not belong to the certificate"
+    # One that no front end can load would stop those of all sites at their next start.
+    with tempfile.NamedTemporaryFile("w", encoding="utf-8") as file:
+        file.write(chain + key)
+        file.flush()
+        try:
+            ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(file.name)
+        except ssl.SSLError as error:
+            return f"no front end can load it ({error})"
     if told.names != frozenset(names):
         return f"its names are {', '.join(sorted(told.names)) or 'none'}"
     return "" if told.begin <= now + 300 and now < told.end else "it is not valid at this time"
@@ -137,7 +155,7 @@ def held(settings: Mapping[str, Any]) -> dict[str, Any] | None:
             return None
         try:
             pair = json.loads(file.read(LIMIT))
-        except ValueError:
+        except (ValueError, RecursionError):
             return None
     whole = isinstance(pair, dict) and all(isinstance(pair.get(word), str) for word in ("directory", "key", "chain"))
     return pair if whole else None
@@ -222,8 +240,19 @@ def take(settings: Mapping[str, Any]) -> None:
     trouble = "there is none" if pair is None else unfit(pair, settings["names"], time.time())
     if pair is None or trouble:
         raise Trouble(f"What was got is not put into service: {trouble}")
-    place(settings["tls"], pair)
-    serve(settings, leaf(pair["chain"]))
+    live = os.path.join(settings["tls"], "live")
+    before = os.readlink(live) if os.path.islink(live) else None
+    kept = place(settings["tls"], pair)
+    try:
+        serve(settings, certificates(pair["chain"])[0])
+    except BaseException:
+        if before:
+            # A front end that refuses it has to start with what it has.
+            lead(settings["tls"], before)
+            kept = before
+        raise
+    finally:
+        clear(settings["tls"], kept)
 
 
 def folder_of(pair: Mapping[str, Any]) -> str:
@@ -231,25 +260,36 @@ def folder_of(pair: Mapping[str, Any]) -> str:
     return "acme-" + hashlib.sha256((pair["key"] + pair["chain"]).encode()).hexdigest()[:16]
 
 
-def place(tls: str, pair: Mapping[str, Any]) -> None:
-    """Switch the link `live` to a folder with key and chain; clear away those of before."""
+def place(tls: str, pair: Mapping[str, Any]) -> str:
+    """Switch the link `live` to a folder with key and chain, whose name is returned."""
     name = folder_of(pair)
-    folder, live = os.path.join(tls, name), os.path.join(tls, "live")
+    folder = os.path.join(tls, name)
     if not os.path.isdir(folder):
+        chain, key = bare(pair)
         made = tempfile.mkdtemp(dir=tls, prefix="acme-")
-        write(os.path.join(made, "key.pem"), pair["key"], 0o600)
-        write(os.path.join(made, "certificate.pem"), pair["chain"], 0o640)
+        write(os.path.join(made, "key.pem"), key, 0o600)
+        write(os.path.join(made, "certificate.pem"), chain, 0o640)
         os.chmod(made, 0o750)  # noqa: S103  root's group passes, as in the folder above
         os.rename(made, folder)
+    lead(tls, name)
+    return name
+
+
+def lead(tls: str, name: str) -> None:
+    """Switch the link `live`, which is there at every moment."""
+    live, spare = os.path.join(tls, "live"), os.path.join(tls, SPARE)
     if not os.path.islink(live) or os.readlink(live) != name:
-        spare = os.path.join(tls, "acme-link")
         with contextlib.suppress(FileNotFoundError):
             os.unlink(spare)
         os.symlink(name, spare)
         os.rename(spare, live)
-    for other in os.listdir(tls):
-        if other.startswith("acme-") and other != name:
-            shutil.rmtree(os.path.join(tls, other))
+
+
+def clear(tls: str, kept: str) -> None:
+    """Remove all folders of pairs but one, also what a killed run left."""
+    for name in os.listdir(tls):
+        if name.startswith("acme-") and name not in (SPARE, kept):
+            shutil.rmtree(os.path.join(tls, name))
 
 
 def serve(settings: Mapping[str, Any], certificate: bytes) -> None:
@@ -330,7 +370,7 @@ def main(words: Sequence[str]) -> int:
             print("\n".join(due(settings)))
         else:
             {"ask": ask, "take": take}[words[1]](settings)
-    except (Trouble, OSError, ValueError) as trouble:
+    except (Trouble, OSError, ValueError, RecursionError, subprocess.SubprocessError) as trouble:
         print(f"{settings['domain']}: {trouble}", file=sys.stderr)
         return 1
     return 0

@@ -93,7 +93,7 @@ def test_what_another_user_left_is_read_without_following_links(settings: dict[s
     os.mkfifo(state / "pair.json")
     assert acme.held(settings) is None
     (state / "pair.json").unlink()
-    for text in ("[]", "{}", '{"directory": "", "key": "", "chain": 5}', "no json"):
+    for text in ("[]", "{}", '{"directory": "", "key": "", "chain": 5}', "no json", "[" * 100_000):
         (state / "pair.json").write_text(text)
         assert acme.held(settings) is None
     assert acme.held({**settings, "state": str(tmp_path / "nowhere")}) is None
@@ -112,22 +112,63 @@ def test_key_and_certificate_are_switched_together(
     assert acme.due(settings) == []
     found["ActiveState"] = "failed"
     assert acme.due(settings) == ["it failed the last time"]
-    assert (tls / "live/certificate.pem").read_text() == pair["chain"]
+    assert acme.certificates((tls / "live/certificate.pem").read_text()) == acme.certificates(pair["chain"])
     assert oct((tls / "live/key.pem").stat().st_mode)[-3:] == "600"
     first = os.readlink(tls / "live")
     # What a killed run left is cleared away, and so is the pair of before.
     (tls / "acme-half").mkdir()
     (tls / "acme-link").symlink_to("nowhere")
-    acme.place(settings["tls"], pair_for(tmp_path, NAMES))
+    acme.clear(settings["tls"], acme.place(settings["tls"], pair_for(tmp_path, NAMES)))
     assert os.readlink(tls / "live") != first
     assert sorted(path.name for path in tls.iterdir()) == sorted([os.readlink(tls / "live"), "live"])
 
 
 def test_the_certificate_that_is_compared_is_the_first(pair: dict[str, str], tmp_path: Path) -> None:
     other = pair_for(tmp_path, ["ca.example.org"])
-    assert acme.leaf(pair["chain"] + other["chain"]) == acme.leaf(pair["chain"])
+    assert acme.certificates(pair["chain"] + other["chain"])[:1] == acme.certificates(pair["chain"])
     with pytest.raises(ValueError, match="no certificate"):
-        acme.leaf("nothing")
+        acme.certificates("nothing")
+
+
+def test_what_no_front_end_could_load_is_asked_for_again(pair: dict[str, str], settings: dict[str, Any]) -> None:
+    """A good certificate with something unreadable behind it would stop the front end of all sites."""
+    garbage = "-----BEGIN CERTIFICATE-----\nbm90IGEgY2VydGlmaWNhdGU=\n-----END CERTIFICATE-----\n"
+    broken = {**pair, "chain": pair["chain"] + garbage}
+    assert "no front end can load it" in acme.reasons(broken, settings, time.time())[0]
+    (Path(settings["state"]) / "pair.json").write_text(json.dumps(broken))
+    with pytest.raises(acme.Trouble, match="no front end can load it"):
+        acme.take(settings)
+    assert list(Path(settings["tls"]).iterdir()) == []
+    # Words between the blocks are nobody's: the front end never sees them.
+    acme.place(settings["tls"], {**pair, "chain": "# words\n" + pair["chain"] + "-----BEGIN X-----\n"})
+    written = (Path(settings["tls"]) / "live/certificate.pem").read_text()
+    assert "words" not in written and "BEGIN X" not in written
+
+
+def test_a_front_end_that_refuses_keeps_the_pair_of_before(
+    pair: dict[str, str], settings: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tls = Path(settings["tls"])
+    (Path(settings["state"]) / "pair.json").write_text(json.dumps(pair))
+    (tls / "live").symlink_to(".")
+
+    def refuse(*_: Any) -> None:
+        assert os.readlink(tls / "live") == acme.folder_of(acme.held(settings))
+        raise acme.Trouble("it goes on with the certificate of before")
+
+    monkeypatch.setattr(acme, "serve", refuse)
+    with pytest.raises(acme.Trouble, match="goes on"):
+        acme.take(settings)
+    assert [path.name for path in tls.iterdir()] == ["live"] and os.readlink(tls / "live") == "."
+    monkeypatch.setattr(acme, "serve", lambda *_: None)
+    acme.take(settings)
+    first = os.readlink(tls / "live")
+    (Path(settings["state"]) / "pair.json").write_text(json.dumps(pair_for(tmp_path, NAMES)))
+    monkeypatch.setattr(acme, "serve", refuse)
+    with pytest.raises(acme.Trouble, match="goes on"):
+        acme.take(settings)
+    assert sorted(path.name for path in tls.iterdir()) == [first, "live"] and os.readlink(tls / "live") == first
+    assert acme.certificates((tls / "live/certificate.pem").read_text()) == acme.certificates(pair["chain"])
 
 
 def test_the_playbook_knows_what_was_taken_in(
@@ -238,3 +279,20 @@ def test_the_program_ends_with_the_domain_and_the_trouble(
     assert capsys.readouterr().out == "there is none yet\n"
     assert acme.main([str(tmp_path / "settings.json"), "take"]) == 1
     assert capsys.readouterr().err.startswith("www.example.org: What was got is not put into service")
+
+
+@pytest.mark.parametrize("trouble", [subprocess.CalledProcessError(1, ["systemctl", "show"]), RecursionError("deep")])
+def test_whatever_fails_is_told_in_one_line(
+    trouble: Exception,
+    settings: dict[str, Any],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def fail(_settings: Any) -> None:
+        raise trouble
+
+    (tmp_path / "settings.json").write_text(json.dumps(settings))
+    monkeypatch.setattr(acme, "due", fail)
+    assert acme.main([str(tmp_path / "settings.json"), "due"]) == 1
+    assert capsys.readouterr().err.startswith("www.example.org: ")
