@@ -30,6 +30,7 @@ LACKS: dict[tuple[str, str], dict[str, str]] = {
     ("ubuntu", "22"): {"nginx": "its NGINX 1.18 shows a certificate to whoever asks for an unknown name; use apache"},
 }
 RED_HAT_LACKS = {
+    "acme": "no client is written down for it there; use self_signed or provided",
     "lighttpd": "no settings are written for it there; use nginx or apache",
 }
 

@@ -44,8 +44,10 @@ def platform_problems(choices: Mapping[str, Any], host: Mapping[str, Any]) -> li
         found.append(
             Problem("host", shown_place, "has its names written down, but nothing was ever run on it", way_out)
         )
-    for variable in ("web2py_front_end", "web2py_app_server"):
-        for word, why in lacks(*place, [choices[variable]]):
+    words = {name: choices[name] for name in ("web2py_front_end", "web2py_app_server")}
+    words["web2py_tls.provider"] = choices["web2py_tls"]["provider"]
+    for variable, chosen in words.items():
+        for word, why in lacks(*place, [chosen]):
             found.append(Problem(variable, shown(word), f"does not work on {shown_place}", why))
     if host.get("selinux"):
         way_out = "Make it permissive for a trial: setenforce 0"

@@ -8,13 +8,15 @@ import pytest
 import yaml
 
 from ansible_collections.web2py.deploy.plugins.module_utils import _platforms
-from ansible_collections.web2py.deploy.plugins.module_utils._packages import packages
+from ansible_collections.web2py.deploy.plugins.module_utils._backend import APP_SERVERS
+from ansible_collections.web2py.deploy.plugins.module_utils._packages import DEBIAN, RED_HAT, packages
 from ansible_collections.web2py.deploy.plugins.module_utils._preflight_host import platform_problems
 
 ROLES = Path(__file__).resolve().parents[4] / "roles"
 CHOICES: dict[str, Any] = {
     "web2py_front_end": "apache",
     "web2py_app_server": "mod_wsgi",
+    "web2py_tls": {"provider": "self_signed"},
     "web2py_unproven_platform": True,
 }
 
@@ -45,6 +47,15 @@ def test_a_written_platform_has_all_that_its_pairs_need(place: tuple[str, str]) 
         assert words(front_end, family)[f"__{front_end}_service"] + ".service" == unit
 
 
+@pytest.mark.parametrize("place", _platforms.WRITTEN)
+def test_each_word_has_its_packages_or_is_refused(place: tuple[str, str]) -> None:
+    """A word that a family's table does not know would be passed over in silence, and the run fail at its end."""
+    known = RED_HAT if _platforms.family(place[0]) == "RedHat" else DEBIAN
+    for word in DEBIAN:
+        elsewhere = word in APP_SERVERS and APP_SERVERS[word].hosts and place not in APP_SERVERS[word].hosts
+        assert word in known or _platforms.lacks(*place, [word]) or elsewhere, word
+
+
 def test_a_front_end_has_the_names_of_its_platform() -> None:
     assert _platforms.front_end("apache", "ubuntu").user == "www-data"
     assert _platforms.front_end("apache", "rocky").program == "httpd"
@@ -59,6 +70,7 @@ def test_a_front_end_has_the_names_of_its_platform() -> None:
         (("ubuntu", "24"), {"web2py_unproven_platform": False}, {}, "web2py_unproven_platform: true"),
         (("ubuntu", "22"), {"web2py_front_end": "nginx"}, {}, "use apache"),
         (("rocky", "9"), {"web2py_front_end": "lighttpd"}, {}, "use nginx or apache"),
+        (("rocky", "9"), {"web2py_tls": {"provider": "acme"}}, {}, "use self_signed or provided"),
         (("rhel", "9"), {}, {"selinux": True}, "setenforce 0"),
     ],
 )
