@@ -74,18 +74,14 @@ def test_the_account_is_nobodys_but_root(authority: dict[str, Any], machine: Mac
     assert machine.try_to(f"grep -E '^{authority['unit']}:' /etc/passwd").rc != 0
 
 
+@pytest.mark.late
 def test_challenges_are_served_by_plain_http_under_every_name(challenge: str, site: Site, plain: Client) -> None:
     for name in site["names"]:
         answer = plain.ask(challenge, name=name)
         assert (answer.status, answer.text) == (200, "the answer"), name
 
 
-@pytest.mark.usefixtures("stopped_server")
-def test_challenges_do_not_need_web2py(challenge: str, plain: Client) -> None:
-    assert plain.ask(challenge).text == "the answer"
-    assert plain.ask(CHALLENGES + "unknown").status == 404
-
-
+@pytest.mark.late
 @pytest.mark.parametrize("path", CLIMBING)
 def test_nothing_else_is_served_there(path: str, challenge: str, plain: Client) -> None:
     """Whatever is not a token is refused, or redirected like any other path."""
@@ -94,6 +90,7 @@ def test_nothing_else_is_served_there(path: str, challenge: str, plain: Client) 
     assert "never" not in answer.text and "the answer" not in answer.text
 
 
+@pytest.mark.late
 def test_links_among_challenges_are_not_followed(
     authority: dict[str, Any], challenge: str, site: Site, plain: Client, machine: Machine
 ) -> None:
@@ -108,6 +105,7 @@ def test_without_a_challenge_there_is_nothing(authority: dict[str, Any], plain: 
     assert plain.ask(CHALLENGES + TOKEN).status == 404
 
 
+@pytest.mark.late
 def test_nobody_is_asked_without_a_reason(authority: dict[str, Any], machine: Machine, secure: Client) -> None:
     """The timer is set; what it starts leaves a good certificate alone."""
     unit = authority["unit"]
@@ -184,3 +182,11 @@ def test_a_name_that_is_not_validated_is_named_and_harms_nothing(
         machine.run(f"systemctl start {unit}")
     assert machine.try_to(f"systemctl is-failed {unit}").rc != 0
     assert shown(secure) == before
+
+
+# The last of the module: web2py is stopped until its end.
+@pytest.mark.late
+@pytest.mark.usefixtures("stopped_server")
+def test_challenges_do_not_need_web2py(challenge: str, plain: Client) -> None:
+    assert plain.ask(challenge).text == "the answer"
+    assert plain.ask(CHALLENGES + "unknown").status == 404
