@@ -45,7 +45,7 @@ WALK = ("converge", "verify")
 SHOWN_LINES = 100
 SHOWN_REASON = 200
 # These run on every distribution, the others on the first.
-CORE = ("nginx_uwsgi", "apache_mod_wsgi", "upstream")
+CORE = ("nginx_uwsgi", "apache_mod_wsgi", "tunnel", "upstream")
 # The place of the second lane's host among the hosts.
 SECOND = len(SUITES)
 
