@@ -93,6 +93,28 @@ def test_its_pages_are_framed_by_nobody(near: Client) -> None:
     assert answer.get("strict-transport-security") is None
 
 
+def test_another_page_asks_for_nothing(near: Client) -> None:
+    """A page in the same browser can neither guess nor spend the attempts of the keeper; a link is followed."""
+    for site in ("cross-site", "same-site"):
+        assert near.ask(TELLS, {"Sec-Fetch-Site": site, "Sec-Fetch-Mode": "no-cors"}).status == 403
+        words = {"Sec-Fetch-Site": site, "Sec-Fetch-Mode": "navigate"}
+        assert near.ask(TELLS + "?password=", words).status == 403
+        assert near.ask(TELLS, words).status == 200
+
+
+@pytest.mark.parametrize("method", ["PUT", "DELETE", "OPTIONS"])
+def test_other_methods_are_refused(method: str, near: Client) -> None:
+    assert near.ask("/admin", method=method, body=b"").status == 405
+
+
+def test_a_body_has_the_limit_of_the_site(near: Client, site: Site) -> None:
+    """It is refused by what is announced: web2py would write it to disk before it asks who is there."""
+    size = site["limits"]["body_mb"] * 1024 * 1024 + 1
+    for told, status in ((f"Content-Length: {size}", 413), ("Transfer-Encoding: chunked", 411)):
+        head = f"POST /admin HTTP/1.1\r\nHost: {near.name}\r\n{told}\r\nConnection: close\r\n\r\n"
+        assert near.send(head.encode()).status == status
+
+
 @pytest.mark.late
 def test_it_runs_only_while_it_is_used(near: Client, machine: Machine, service: str, idle: int, site: Site) -> None:
     """A request starts it, quiet ends it, and then no process of it is left; the socket waits for the next one."""

@@ -16,7 +16,7 @@ class Far:
     def __init__(self, limit: int = 5) -> None:
         self.environ: dict[str, Any] = {}
         self.headers: dict[str, str] = {}
-        self.answer = tunnel.tunnelled(self.application, 8002, limit)
+        self.answer = tunnel.tunnelled(self.application, 8002, limit, 2)
 
     def application(self, environ: dict[str, Any], start_response: Any) -> list[bytes]:
         self.environ = environ
@@ -79,3 +79,54 @@ def test_forms_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
     assert far.ask() == "200 OK"
     now[0] += tunnel.MINUTE
     assert [far.ask(**FORM)[:3] for _ in range(3)] == ["200", "200", "429"]
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        FORM,
+        {"QUERY_STRING": "password=guess"},
+        {"QUERY_STRING": "send=/x&p%61ss%77ord=guess"},
+        {"REQUEST_METHOD": "HEAD", "QUERY_STRING": "password=guess"},
+        {"CONTENT_TYPE": "application/json", "CONTENT_LENGTH": "20"},
+    ],
+)
+def test_a_password_is_counted_wherever_it_may_be(request_: dict[str, str]) -> None:
+    far = Far(limit=2)
+    assert [far.ask(**request_)[:3] for _ in range(3)] == ["200", "200", "429"]
+    assert far.ask(**FORM)[:3] == "429"
+    assert far.ask(QUERY_STRING="send=/admin/default/site") == "200 OK"
+
+
+@pytest.mark.parametrize("method", ["PUT", "DELETE", "PATCH", "OPTIONS", "BOTH", "get", ""])
+def test_other_methods_are_refused(method: str) -> None:
+    far = Far()
+    assert (far.ask(REQUEST_METHOD=method)[:3], far.environ) == ("405", {})
+
+
+@pytest.mark.parametrize("site", ["cross-site", "same-site", "?"])
+def test_a_page_of_somebody_elses_asks_for_nothing(site: str) -> None:
+    """Neither may it spend the attempts of the keeper; a link that he follows opens a page."""
+    far = Far()
+    for more in ({"HTTP_SEC_FETCH_MODE": "no-cors"}, {"QUERY_STRING": "password=x"}, FORM, {}):
+        words = {"HTTP_SEC_FETCH_SITE": site, "HTTP_SEC_FETCH_MODE": "navigate", **more}
+        assert far.ask(**words)[:3] == ("403" if more else "200")
+    for own in ("same-origin", "none"):
+        assert far.ask(HTTP_SEC_FETCH_SITE=own, HTTP_SEC_FETCH_MODE="no-cors", QUERY_STRING="a=b") == "200 OK"
+
+
+@pytest.mark.parametrize(
+    ("told", "status"),
+    [
+        ({"CONTENT_LENGTH": str(2 << 20)}, "200"),
+        ({"CONTENT_LENGTH": ""}, "200"),
+        ({"CONTENT_LENGTH": str((2 << 20) + 1)}, "413"),
+        ({"CONTENT_LENGTH": "9" * 5000}, "413"),
+        ({"CONTENT_LENGTH": "-1"}, "400"),
+        ({"CONTENT_LENGTH": "\u0661"}, "400"),
+        ({"HTTP_TRANSFER_ENCODING": "chunked"}, "411"),
+    ],
+)
+def test_a_body_has_its_limit(told: dict[str, str], status: str) -> None:
+    """web2py would write it to disk before it asks who is there."""
+    assert Far().ask(**FORM, **told)[:3] == status

@@ -134,6 +134,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--idle-seconds", type=int, default=0, help="end when nobody asks for so long")
     parser.add_argument("--admin-port", type=int, help="serve admin through a tunnel to this port, and nothing else")
     parser.add_argument("--forms-per-minute", type=int, default=5, help="that admin takes")
+    parser.add_argument("--body-mb", type=int, default=1, help="of the largest form that admin takes")
     return parser.parse_args()
 
 
@@ -164,7 +165,7 @@ def main() -> None:
     tell("READY=1")
     outer: Application = proxied(clock) if told.server in servers.HTTP else clock
     if told.admin_port:
-        outer = tunnelled(clock, told.admin_port, told.forms_per_minute)
+        outer = tunnelled(clock, told.admin_port, told.forms_per_minute, told.body_mb)
     servers.SERVERS[told.server](outer, door, told.workers)
 
 
