@@ -16,6 +16,8 @@ from ansible_collections.web2py.deploy.plugins.module_utils._acme import acme
 CLOSED = r"^/(?:admin|(?:.*/)?appadmin)(?:[/.]|$)"
 # A login form: Auth's pages in any application.
 LOGIN = r"^/(?:.*/)?user(?:/|$)"
+# A password in a query, however its letters are written.
+PASSWORD = "".join(f"(?:{letter}|%{ord(letter):02x})" for letter in "password")
 # What lies among static files by mistake.
 HIDDEN = r"^/[^/]+/static/(?:.*/)?(?:\.|[^/]*(?:~|\.(?:bak|ini|pyc?|sqlite3?|swp))(?:/|$))"
 # web2py decodes once more what was decoded already; nothing honest is encoded twice.
@@ -160,6 +162,7 @@ def policy(choices: Mapping[str, Any], applications: Iterable[str], curve_of_tod
     return {
         "closed": CLOSED,
         "login": LOGIN,
+        "password": PASSWORD,
         "hidden": HIDDEN,
         "encoded_twice": ENCODED_TWICE,
         # Served by plain http under every name of the site, from `folder` and nowhere else. None without ACME.

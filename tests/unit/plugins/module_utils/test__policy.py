@@ -39,6 +39,20 @@ def test_closed_paths_are_known(path: str, closed: bool) -> None:
 
 
 @pytest.mark.parametrize(
+    "query, found",
+    [
+        ("password=x", True),
+        ("send=/x&p%61ss%77ord=x", True),
+        ("%70%61%73%73%77%6F%72%64=x", True),
+        ("send=/admin/default/site", False),
+        ("", False),
+    ],
+)
+def test_a_password_in_a_query_is_known(query: str, found: bool) -> None:
+    assert bool(re.search(made()["password"], query, re.IGNORECASE)) is found
+
+
+@pytest.mark.parametrize(
     "path, parts",
     [
         ("/shop/static/css/a.css", ("shop", "css/a.css")),
