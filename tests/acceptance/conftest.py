@@ -66,15 +66,28 @@ def site(variables: dict[str, Any], facts: dict[str, Any]) -> Site:
 
 
 @pytest.fixture(scope="module")
-def trust(site: Site, machine: Machine) -> ssl.SSLContext | None:
-    """Trust in the site's own authority, or in the certificate that was provided, and in nothing else."""
+def root(site: Site, machine: Machine) -> str | None:
+    """Who has to vouch for the certificate: the site's own authority, that of the tests (molecule/shared/authority.yml),
+    the certificate itself where it was provided, or None: a public authority.
+    """
+    tls = site["tls"]
+    if tls["provider"] == "acme":
+        found = machine.try_to("cat /usr/local/share/pebble-root.pem")
+        return str(found.stdout) if found.rc == 0 else None
+    return machine.run(f"cat {tls['ca' if tls['provider'] == 'self_signed' else 'certificate']}")
+
+
+@pytest.fixture(scope="module")
+def trust(site: Site, root: str | None) -> ssl.SSLContext | None:
+    """Trust in the one who has to vouch for the certificate, and in nobody else."""
     if not site["ports"]["https"]:
         return None
-    tls = site["tls"]
-    file = tls["ca"] if tls["provider"] == "self_signed" else tls["certificate"]
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
-    context.load_verify_locations(cadata=machine.run(f"cat {file}"))
+    if root is None:
+        context.load_default_certs()
+    else:
+        context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
+        context.load_verify_locations(cadata=root)
     return context
 
 
