@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 import shlex
 import socket
 import subprocess
@@ -39,6 +40,10 @@ class Machine:
         """Output of a Python program; its text is not seen in the list of processes."""
         code = base64.b64encode(source.encode()).decode()
         return self.run(f"echo {code} | base64 -d | python3 -")
+
+    def module(self, name: str, words: dict[str, Any]) -> dict[str, Any]:
+        """What a module of Ansible's returns that ran on the host."""
+        return dict(self.host.ansible(name, json.dumps(words), check=False, become=bool(self.prefix)))
 
     def lines(self, command: str) -> list[str]:
         return self.run(command).splitlines()

@@ -211,6 +211,31 @@ def test_the_password_file_is_for_the_service_alone(site: Site, machine: Machine
 
 
 @pytest.mark.late
+@pytest.mark.usefixtures("real")
+def test_a_new_password_file_logs_everybody_out(
+    door: Client, inside: dict[str, str], site: Site, machine: Machine, variables: dict[str, Any]
+) -> None:
+    """Who is logged in to the real admin has to log in again when the module has written the file."""
+    page = "/admin/default/site"
+    assert door.ask(page, inside).status == 200
+    paths, ports = site["paths"], site["admin"]["ports"]
+    words = {
+        "directory": paths["settings"],
+        "ports": ports,
+        "password": variables["web2py_admin_password"],
+        "group": site["user"],
+        "sessions": f"{paths['state']}/applications/admin/sessions",
+        "user": site["user"],
+    }
+    machine.run("rm " + " ".join(f"{paths['settings']}/parameters_{port}.py" for port in ports))
+    told = machine.module("web2py.deploy.admin_password", words)
+    assert told["changed"], told
+    assert door.ask(page, inside).status == 303
+    answer, cookie = login(door, variables["web2py_admin_password"])
+    assert answer.status == 303 and door.ask(page, {"Cookie": cookie}).status == 200
+
+
+@pytest.mark.late
 def test_guessing_is_slowed_down_before_the_worker(door: Client, site: Site) -> None:
     """More than a few passwords a minute are refused before web2py looks at them."""
     if site["admin"]["mode"] == "https":
