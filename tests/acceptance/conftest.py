@@ -67,8 +67,8 @@ def site(variables: dict[str, Any], facts: dict[str, Any]) -> Site:
 
 @pytest.fixture(scope="module")
 def root(site: Site, machine: Machine) -> str | None:
-    """Who has to vouch for the certificate: the site's own authority, or that of the tests (molecule/shared), or what was
-    provided itself, or None: a public authority.
+    """Who has to vouch for the certificate: the site's own authority, or that of molecule/shared/authority.yml, or the
+    certificate itself where it was provided; None where that is a public authority.
     """
     tls = site["tls"]
     if tls["provider"] == "acme":

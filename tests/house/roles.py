@@ -109,6 +109,19 @@ def commands_say_when_they_change(tree: Tree) -> list[str]:
     return found
 
 
+def loops_of_roles_name_their_variable(tree: Tree) -> list[str]:
+    """A role that is included in a loop may loop itself, over `item`."""
+    found = []
+    plays = [(name, play) for name in tree.match("playbooks/*.yml") for play in tree.yaml(name)]
+    parts = [(name, walk(play.get(part))) for name, play in plays for part in ("pre_tasks", "tasks", "post_tasks")]
+    tasks = [(name, task) for name, rows in parts for task in rows]
+    for name, task in [*tasks, *tree.tasks()]:
+        included = module_of(task) in ("ansible.builtin.include_role", "ansible.builtin.include_tasks")
+        if included and "loop" in task and not (task.get("loop_control") or {}).get("loop_var"):
+            found.append(f"{name}: '{task.get('name')}' needs loop_control.loop_var")
+    return found
+
+
 def files_have_owner_and_mode(tree: Tree) -> list[str]:
     found = []
     for name, task in tree.tasks():

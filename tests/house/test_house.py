@@ -40,6 +40,10 @@ SAMPLES: dict[Callable[[Tree], list[str]], list[dict[str, str]]] = {
         {"roles/a/tasks/main.yml": TASK + "ansible.builtin.command: {argv: [x]}"},
         {"roles/a/tasks/main.yml": TASK + "ansible.builtin.command: {argv: [x, '{{ a_password }}'], creates: y}"},
     ],
+    roles.loops_of_roles_name_their_variable: [
+        {"playbooks/a.yml": "- post_tasks: [{ansible.builtin.include_role: {name: a}, loop: [1]}]"},
+        {"roles/a/tasks/main.yml": TASK + "ansible.builtin.include_tasks: b.yml\n  loop: [1]"},
+    ],
     roles.files_have_owner_and_mode: [
         {"roles/a/tasks/main.yml": TASK + "ansible.builtin.copy: {dest: x, owner: root, group: root}"},
         {"roles/a/tasks/main.yml": TASK + "web2py.deploy.checked_files: {files: [{path: x, mode: 644}]}"},
