@@ -216,7 +216,7 @@ def ready(module, host):
     params = module.params
     if not params["enabled"]:
         raise Problem(
-            "state=ready is for a unit that its sockets start, also after a boot: enabled=false is not for it"
+            "state=ready is for a unit whose sockets start it, also after a boot: enabled=false is not for it"
         )
     files = [*params["restart_on"], *params["reload_on"]]
     units = host.show()
