@@ -65,7 +65,7 @@ class Visitor(threading.Thread):
         self.web, self.failed, self.counts = web, 0, [0]
         self.cookie = ""
         self.ended = threading.Event()
-        # The last answer, the longest time without one, the sum of those in which a request failed, the end of the last.
+        # The last answer, the longest time without one, the sum of those with failures, the end of the last.
         self.at, self.longest, self.away, self.back = time.monotonic(), 0.0, 0.0, 0.0
         # Begin and end of the run of the playbook.
         self.play = (0.0, 0.0)
