@@ -189,8 +189,10 @@ def problems(site: Mapping[str, Any], found: Mapping[str, Any], planned: bool = 
         elif not good(answer["status"]):
             wrong.append(f"{what} of {found['url']} answered {answer['status']}. {look}")
     if not found["page"].get("present", True):
-        unit = f"{site['front_end']['name']}.service"
-        wrong.append(f"{found['url']} shows another certificate than {site['tls']['certificate']}. Reload {unit}")
+        wrong.append(
+            f"{found['url']} shows another certificate than {site['tls']['certificate']}. "
+            f"Reload {site['front_end']['unit']}"
+        )
     wrong += _renewal_problems(site, found)
     tunnel = found["tunnel"]
     if tunnel is not None and tunnel.get("status", 500) >= 400:

@@ -114,8 +114,9 @@ TLS = {
 # The curve that OpenSSL knows from 3.5 on.
 TLS_CURVE_OF_TODAY = "X25519MLKEM768"
 YEAR = 31536000
-# What cannot start is given up, with the state "failed" for all to see. New code and settings may come by restarts.
-START_LIMIT = ("StartLimitIntervalSec=300", "StartLimitBurst=20")
+# What cannot start is given up, with the state "failed" for all to see: it tries every second or two. Hung pages, which
+# visitors can ask for all day, end a server every seven seconds at most: that is no reason to give it up.
+START_LIMIT = ("StartLimitIntervalSec=120", "StartLimitBurst=20")
 # Of a front end's unit, for systemd. What it may write, its capabilities and its own words stand in its role.
 UNIT = """
 Restart=on-failure

@@ -257,6 +257,9 @@ def plan_started(units: Sequence[Unit], enabled: bool, restart: Sequence[str], r
         plan.add(f"stop {unit.name} to renew its socket", "stop", unit.name)
     for item in renew:
         plan.add(f"start {item.name}", "restart", item.name)
+    if unit.running and (renew or restart or (reload and not unit.can_reload)):
+        # Starts that were asked for are no crash loop; and a restart that comes too often stops, and does not start.
+        plan.add(f"count the starts of {unit.name} anew", "reset-failed", unit.name)
     if renew or not unit.running:
         plan.action = "start"
         plan.add(f"start {unit.name}", "start", unit.name)

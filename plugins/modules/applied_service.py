@@ -41,7 +41,8 @@ options:
     description:
       - V(started) starts, restarts or reloads what is needed.
       - V(ready) is for a unit that its sockets start when they are asked. They run; the unit is stopped where it has
-        not taken in its files, and asked by the probe where something changed.
+        not taken in its files, and asked by the probe where something changed. Neither O(enabled=false) nor a mask goes
+        with it.
       - V(stopped) stops the unit, its sockets first.
       - V(absent) stops, disables and removes its files below C(/etc/systemd/system).
     type: str
@@ -179,9 +180,7 @@ def start(module, host):
     if (held or stale) and not module.check_mode:
         host.do([["unmask", "--runtime", name] for name in held] + [["daemon-reload"]])
         units = host.show()
-    masked = [unit.name for unit in units if unit.load == "masked" and not unit.held]
-    if masked:
-        module.fail_json(msg=f"{masked[0]} is masked; lift it with: systemctl unmask {masked[0]}")
+    refuse_masked(unit for unit in units if not unit.held)
     unit = units[-1]
     restart = {*params["restart_on"], *own_files(units)}
     seen = {path: see(path) for path in {*restart, *params["reload_on"]}}
@@ -207,10 +206,21 @@ def start(module, host):
     module.exit_json(diff=diff(units, steps), **result)
 
 
+def refuse_masked(units):
+    for unit in units:
+        if unit.load == "masked":
+            raise Problem(f"{unit.name} is masked; lift it with: systemctl unmask {unit.name}")
+
+
 def ready(module, host):
     params = module.params
+    if not params["enabled"]:
+        raise Problem(
+            "state=ready is for a unit whose sockets start it, also after a boot: enabled=false is not for it"
+        )
     files = [*params["restart_on"], *params["reload_on"]]
     units = host.show()
+    refuse_masked(units)
     new = unread(units)
     if new and not module.check_mode:
         host.do([["daemon-reload"]])

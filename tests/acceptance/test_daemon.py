@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 from client import Client
@@ -10,7 +11,7 @@ from hosts import Machine, Site, waited
 
 testinfra_hosts = ["ansible://web2py_web"]
 
-# Twenty starts in five minutes are too many; one that fails soon gets there sooner.
+# Twenty starts in two minutes are too many; one that fails soon gets there sooner.
 GIVEN_UP_SECONDS, STARTS = 240, 20
 SHOWN_BY = ("uwsgi", "mod_wsgi", "rocket")
 KEPT = "/run/web2py_test_kept.json"
@@ -31,6 +32,37 @@ def test_a_server_stops_cleanly(machine: Machine, unit: str, inside: bool, site:
         waited(answers, 20)
     # ExecMainCode 1 is CLD_EXITED: it was not killed. Beyond its time the result would be `timeout`.
     assert found == {"Result": "success", "ExecMainCode": "1", "ExecMainStatus": "0"}
+
+
+@pytest.mark.parametrize(("role", "suffix"), [("cgi", ""), ("tunnel", "-admin")])
+def test_a_launcher_has_what_was_chosen(
+    role: str, suffix: str, variables: dict[str, Any], site: Site, machine: Machine
+) -> None:
+    """So many requests at a time, and so much memory, as the inventory says."""
+    if f"{role}_memory_limit_mb" not in variables:
+        pytest.skip(f"the inventory says nothing of {role}_memory_limit_mb")
+    name = f"{site['name']}{suffix}.service"
+    assert machine.property(name, "LimitAS") == str(variables[f"{role}_memory_limit_mb"] << 20)
+    workers = variables["cgi_processes" if role == "cgi" else "tunnel_threads"]
+    assert f"--workers {workers} " in machine.property(name, "ExecStart")
+
+
+def test_mod_python_has_what_was_chosen(variables: dict[str, Any], machine: Machine, front_end: str) -> None:
+    """So many processes of so many threads and so much memory; few arenas, or threads would use it up unused."""
+    if "mod_python_processes" not in variables:
+        pytest.skip("the inventory says nothing of mod_python_processes")
+    main = machine.property(front_end, "MainPID")
+    memory = variables["mod_python_memory_limit_mb"] << 20
+    wanted = f"grep -lE 'Max address space +{memory} ' /proc/{{}}/limits"
+
+    def those() -> list[str]:
+        children = machine.lines(f"pgrep -P {main}")
+        return [number for number in children if machine.try_to(wanted.format(number)).rc == 0]
+
+    waited(lambda: len(those()) == variables["mod_python_processes"], 20)
+    for number in those():
+        assert int(machine.run(f"ps -o nlwp= -p {number}")) > variables["mod_python_threads"]
+        assert "MALLOC_ARENA_MAX=2" in machine.run(f"tr '\\0' '\\n' < /proc/{number}/environ").split()
 
 
 @pytest.fixture

@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from desk import Desk
 
-MINE = "ls -d /srv/web2py /etc/web2py /run/web2py /etc/systemd/system/web2py.* /etc/nginx/*/web2py.conf 2>/dev/null"
+# Of the site, in all roles; web2py_deploy is what all sites of a host share.
+PLACES = """
+/srv/web2py /etc/web2py /run/web2py /run/web2py-admin
+/etc/systemd/system/web2py[.-]* /etc/systemd/system/web2py_acme* /etc/systemd/system/*/web2py[.-]*
+/etc/systemd/system/*/web2py_acme* /etc/nginx/*/web2py.conf /etc/apache2/*/web2py.conf /etc/lighttpd/*/*-web2py.conf
+/etc/apache2/mods-enabled/python.load /var/lib/apache2/module/disabled_by_admin/wsgi
+"""
+MINE = f"ls -d {' '.join(PLACES.split())} 2>/dev/null"
 
 
 def test_it_takes_the_site_away_and_keeps_its_data(desk: Desk) -> None:

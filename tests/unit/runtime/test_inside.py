@@ -257,3 +257,14 @@ def test_a_visitor_who_leaves_lets_the_application_go() -> None:
     while made.running and time.monotonic() < deadline:
         time.sleep(0.01)
     assert not made.running
+
+
+def test_a_request_that_gets_no_thread_fails_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_arguments: Any) -> None:
+        raise RuntimeError("can't start new thread")
+
+    made = bridge(hello)
+    monkeypatch.setattr(inside, "start_new_thread", refuse)
+    with pytest.raises(RuntimeError, match="can't start"):  # mod_python makes an error page of it
+        made.answer(Request())
+    assert not made.running, "or the process would be ended as one whose page hangs"

@@ -196,3 +196,25 @@ def test_variables_have_what_wsgi_wants() -> None:
     assert found["CONTENT_LENGTH"] == "0"
     assert found["HTTP_X"].encode("latin-1").decode() == "ü"
     assert (found["SCRIPT_NAME"], found["QUERY_STRING"]) == ("", "")
+
+
+def test_a_request_that_gets_no_process_fails_alone(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    class Threshold:
+        """A door with one visitor."""
+
+        def accept(self) -> tuple[socket.socket, None]:
+            return inner, None
+
+    def refuse() -> int:
+        raise BlockingIOError("Resource temporarily unavailable")
+
+    inner, visitor = socket.socketpair()
+    monkeypatch.setattr(once.os, "fork", refuse)
+    crew = once.Crew(lambda _environ, _start: [], Threshold(), 3, 30)  # type: ignore[arg-type]
+    crew.take()
+    with visitor:
+        assert visitor.recv(1) == b"", "the front end's error page, at once"
+    assert "No process for a request" in capsys.readouterr().out
+    assert crew.room and not crew.running

@@ -103,3 +103,10 @@ def test_the_challenge_of_an_authority_has_one_place() -> None:
     assert challenge["path"] == "/.well-known/acme-challenge/" and challenge["folder"] == "/run/shop_acme"
     for name, good in (("a-B_3", True), ("../x", False), ("a.b", False), ("a/b", False), ("", False)):
         assert bool(re.fullmatch(challenge["token"], name)) is good
+
+
+def test_hung_pages_do_not_use_up_the_starts() -> None:
+    """Visitors who ask for them all day do not make systemd give the site up."""
+    interval, starts = (int(line.split("=")[1]) for line in _policy.START_LIMIT)
+    shortest_request, watchdog = 1, 6  # of _preflight's bounds, and of service_unit's launcher
+    assert interval / starts < shortest_request + watchdog

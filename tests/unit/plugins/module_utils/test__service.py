@@ -93,8 +93,8 @@ def test_what_is_not_taken_in_yet(stamp: dict[str, object], seen: Seen, left: li
     [
         ([UP], [], [], []),
         ([UP], [], ["f"], [["reload", "a.service"]]),
-        ([UP], ["g"], ["f"], [["restart", "a.service"]]),
-        ([replace(UP, can_reload=False)], [], ["f"], [["restart", "a.service"]]),
+        ([UP], ["g"], ["f"], [["reset-failed", "a.service"], ["restart", "a.service"]]),
+        ([replace(UP, can_reload=False)], [], ["f"], [["reset-failed", "a.service"], ["restart", "a.service"]]),
         ([replace(UP, file_state="disabled")], [], [], [["enable", "a.service"]]),
         ([replace(UP, file_state="static")], [], [], []),
         ([replace(UP, active="inactive")], [], [], [["start", "a.service"]]),
@@ -104,7 +104,12 @@ def test_what_is_not_taken_in_yet(stamp: dict[str, object], seen: Seen, left: li
             [SOCKET, UP],
             ["/etc/systemd/system/a.socket"],
             [],
-            [["stop", "a.service"], ["restart", "a.socket"], ["start", "a.service"]],
+            [
+                ["stop", "a.service"],
+                ["restart", "a.socket"],
+                ["reset-failed", "a.service"],
+                ["start", "a.service"],
+            ],
         ),
         (
             [replace(SOCKET, active="inactive"), replace(UP, active="inactive")],

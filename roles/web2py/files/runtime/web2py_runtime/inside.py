@@ -200,11 +200,12 @@ class Bridge:
         except OSError:
             return NOT_UNDERSTOOD
         with body:
-            exchange = Exchange()
-            self.running.add(exchange)
             environ = environ_of(request, body)
+            exchange = Exchange()
 
             def live() -> None:
+                # Not before: what never began would look like a page that never ends.
+                self.running.add(exchange)
                 try:
                     exchange.run(self.application, environ)
                 finally:

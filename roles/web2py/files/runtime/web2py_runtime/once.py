@@ -119,7 +119,11 @@ class Crew:
         except BlockingIOError:
             return
         with connection:
-            number = os.fork()
+            try:
+                number = os.fork()
+            except OSError as error:  # no room for one more: this visitor alone is told so
+                print(f"No process for a request: {error}", flush=True)
+                return
             if not number:
                 signal.set_wakeup_fd(-1)
                 for word in (signal.SIGTERM, signal.SIGINT):
