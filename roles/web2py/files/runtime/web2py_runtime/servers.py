@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import importlib
 import logging
+import signal
 import socket
 import threading
 from collections.abc import Callable
@@ -63,7 +64,23 @@ def rocket(application: Application, door: Door, threads: int) -> None:
 
 def gunicorn(application: Application, processes: int, request_seconds: int, mercy_seconds: int) -> None:
     """gunicorn with processes of one thread each. It takes systemd's socket and replaces hung processes by itself."""
-    base = importlib.import_module("gunicorn.app.base")
+    base, arbiter = (importlib.import_module(f"gunicorn.{name}") for name in ("app.base", "arbiter"))
+
+    def listen(_worker: Any = None) -> None:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
+
+    class Master(arbiter.Arbiter):  # type: ignore[misc]
+        """gunicorn says once to a worker that it shall end, and its newest may not listen yet (27.0.1: Arbiter.stop).
+
+        Such a worker would go on to serve, and be killed with a request in its hands. So what is said to it waits.
+        """
+
+        def spawn_worker(self) -> Any:
+            signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+            try:
+                return super().spawn_worker()
+            finally:
+                listen()
 
     class Server(base.BaseApplication):  # type: ignore[misc]
         """The application that is loaded already, and no file of settings."""
@@ -76,6 +93,7 @@ def gunicorn(application: Application, processes: int, request_seconds: int, mer
                 "max_requests": 2000,
                 "max_requests_jitter": 200,
                 "preload_app": True,
+                "post_worker_init": listen,
                 "limit_request_line": LINE,
                 "limit_request_field_size": LINE,
                 "limit_request_fields": HEADERS,
@@ -90,6 +108,9 @@ def gunicorn(application: Application, processes: int, request_seconds: int, mer
 
         def load(self) -> Application:
             return application
+
+        def run(self) -> None:
+            Master(self).run()
 
     Server().run()
 
