@@ -6,6 +6,7 @@ import base64
 import shlex
 import time
 from collections.abc import Callable
+from http.client import HTTPException
 from pathlib import Path
 from typing import Any
 
@@ -78,7 +79,7 @@ def waited(question: Callable[[], bool], seconds: float) -> float:
         try:
             if question():
                 return time.monotonic() - begin
-        except (OSError, AssertionError, RuntimeError) as error:  # RuntimeError: ssh does not answer
+        except (OSError, HTTPException, AssertionError, RuntimeError) as error:  # RuntimeError: ssh does not answer
             trouble = error
         time.sleep(0.05)
     raise AssertionError(f"not within {seconds} s: {trouble}")
