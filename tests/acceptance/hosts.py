@@ -10,6 +10,7 @@ import subprocess
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from http.client import HTTPException
 from pathlib import Path
 from typing import Any
 
@@ -106,7 +107,7 @@ def waited(question: Callable[[], bool], seconds: float) -> float:
         try:
             if question():
                 return time.monotonic() - begin
-        except (OSError, AssertionError, RuntimeError) as error:  # RuntimeError: ssh does not answer
+        except (OSError, HTTPException, AssertionError, RuntimeError) as error:  # RuntimeError: ssh does not answer
             trouble = error
         time.sleep(0.05)
     raise AssertionError(f"not within {seconds} s: {trouble}")
