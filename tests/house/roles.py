@@ -307,12 +307,18 @@ def tags_are_known(tree: Tree) -> list[str]:
 
 
 def purposes_reach_what_they_name(tree: Tree) -> list[str]:
-    """In roles that a playbook runs: install is packages, content is staging and switching, configure the rest."""
+    """In roles that a playbook runs: install is packages, content is staging and switching, configure the rest.
+
+    Variables are read for every tag: Ansible needs them to check what an imported role is told, whatever runs of it.
+    """
     found = []
     for role in ran(tree):
         for entry in tree.yaml(f"roles/{role}/tasks/main.yml") or []:
             own = [tag for tag in entry.get("tags", []) if tag in PURPOSES]
             place = f"roles/{role}/tasks/main.yml: '{entry.get('name')}'"
+            if module_of(entry).endswith("include_vars"):
+                found += [f"{place} is not tagged always"] if entry.get("tags") != ["always"] else []
+                continue
             found += [f"{place} has {len(own)} purposes"] if len(own) != 1 else []
             for task in reached(tree, role, entry):
                 word = purpose(task)

@@ -115,6 +115,10 @@ SAMPLES: dict[Callable[[Tree], list[str]], list[dict[str, str]]] = {
         {"README.md": "# Tags\n\n| `install` | x |\n"},
     ],
     roles.purposes_reach_what_they_name: [
+        {
+            "playbooks/site.yml": RUNS_A,
+            "roles/a/tasks/main.yml": TASK + "ansible.builtin.include_vars: b.yml\n  tags: [configure]",
+        },
         {"playbooks/site.yml": RUNS_A, "roles/a/tasks/main.yml": TASK + "web2py.deploy.applications: {site: x}"},
         {
             "playbooks/site.yml": RUNS_A,
