@@ -12,7 +12,11 @@ class FrontEnd(NamedTuple):
     """A front end: what it speaks to a backend, its program, units (the service last) and user, and what it cannot do.
 
     `lacks` names tests of the acceptance suite's that do not hold: `counting` of connections and login forms by
-    address, `unknown` names over https without a certificate, `links` in static files refused, and `hosts` named twice.
+    address, `unknown` names over https without a certificate, `links` in static files refused, `hosts` named twice,
+    `http2`, `alerts` for TLS of yesterday, `logs` in files of its own, and files and error pages while the application
+    server is `stopped`. `apart`, when it and the application server are processes of one user, who has the host for one
+    site then.
+    `none` is no web server: the program is the launcher, with the unit and the user of the application server.
     """
 
     speaks: tuple[str, ...]
@@ -20,6 +24,7 @@ class FrontEnd(NamedTuple):
     units: tuple[str, ...]
     user: str
     lacks: tuple[str, ...]
+    requirements: tuple[str, ...] = ()
 
 
 FRONT_ENDS: dict[str, FrontEnd] = {
@@ -38,14 +43,21 @@ FRONT_ENDS: dict[str, FrontEnd] = {
         "www-data",
         ("counting", "unknown", "links", "hosts"),
     ),
+    "none": FrontEnd(
+        ("https",),
+        "python",
+        (),
+        "",
+        ("http2", "alerts", "logs", "stopped", "apart"),
+        ("whitenoise==6.12.0",),
+    ),
 }
 
 
 class Server(NamedTuple):
     """An application server: the role that runs it, what it offers, best first, and what it needs from PyPI.
 
-    `hosts` are the only ones that have it, where not all do. `lacks` as of a front end: `apart`, when it and the front
-    end are processes of one user, who has the host for one site then.
+    `hosts` are the only ones that have it, where not all do. `lacks` as of a front end.
     """
 
     role: str
@@ -56,14 +68,14 @@ class Server(NamedTuple):
 
 
 def _any(*requirements: str) -> Server:
-    return Server("anyserver", ("http",), requirements)
+    return Server("anyserver", ("http", "https"), requirements)
 
 
 APP_SERVERS: dict[str, Server] = {
     "uwsgi": Server("uwsgi", ("uwsgi", "fastcgi", "scgi", "http")),
     "mod_wsgi": Server("mod_wsgi", ("mod_wsgi",)),
     "mod_python": Server("mod_python", ("mod_python",), hosts=(("debian", "12"),), lacks=("apart",)),
-    "rocket": Server("rocket", ("http",)),
+    "rocket": Server("rocket", ("http", "https")),
     "fastcgi": Server("fastcgi", ("fastcgi",), ("flup-py3==1.0.3",)),
     "scgi": Server("scgi", ("scgi",), ("flup-py3==1.0.3",)),
     "cgi": Server("cgi", ("scgi",)),
@@ -112,9 +124,9 @@ def servers_of(front_end: str) -> list[str]:
     return [name for name, server in APP_SERVERS.items() if set(server.offers) & set(FRONT_ENDS[front_end].speaks)]
 
 
-def alone(app_server: str) -> bool:
-    """Whether a host with this server has room for one site only."""
-    return "apart" in APP_SERVERS[app_server].lacks
+def alone(front_end: str, app_server: str) -> bool:
+    """Whether a host with this pair has room for one site only."""
+    return "apart" in FRONT_ENDS[front_end].lacks + APP_SERVERS[app_server].lacks
 
 
 def processes(cpus: int, memory_mb: int) -> int:
@@ -140,4 +152,6 @@ def backend(site: str, front_end: str, app_server: str) -> Backend:
     if spoken in INSIDE:
         return {"protocol": spoken, "address": "", "path": "", "include": f"/etc/{site}/{spoken}.conf"}
     path = f"/run/{site}/app.sock"
+    # Behind the launcher's own door, which speaks https to the public, the server has a socket like any other.
+    spoken = "http" if spoken == "https" else spoken
     return {"protocol": spoken, "address": f"unix:{path}", "path": path, "include": ""}

@@ -115,6 +115,7 @@ TRACES = {
     "nginx": "/etc/nginx/sites-enabled/*.conf",
     "apache": "/etc/apache2/sites-enabled/*.conf",
     "lighttpd": "/etc/lighttpd/conf-enabled/60-*.conf",
+    "none": "/etc/*/front.json",
     "uwsgi": "/etc/*/uwsgi.ini",
     "mod_wsgi": "/etc/*/mod_wsgi.conf",
     "acme": "/etc/systemd/system/*_acme.timer",

@@ -146,7 +146,8 @@ def info(site: Mapping[str, Any]) -> dict[str, Any]:
 def _units(site: Mapping[str, Any]) -> list[str]:
     """Of the tunnel the socket: its service runs when it is asked."""
     tunnel = [f"{site['name']}-admin.socket"] if site["admin"]["mode"] == "tunnel" else []
-    return [f"{site['name']}.service", *tunnel, site["front_end"]["unit"]]
+    # Without a web server the first and the last are one.
+    return list(dict.fromkeys([f"{site['name']}.service", *tunnel, site["front_end"]["unit"]]))
 
 
 def first_page(site: Mapping[str, Any]) -> str:
@@ -191,7 +192,7 @@ def problems(site: Mapping[str, Any], found: Mapping[str, Any], planned: bool = 
     if not found["page"].get("present", True):
         wrong.append(
             f"{found['url']} shows another certificate than {site['tls']['certificate']}. "
-            f"Reload {site['front_end']['unit']}"
+            f"Reload or restart {site['front_end']['unit']}"
         )
     wrong += _renewal_problems(site, found)
     tunnel = found["tunnel"]

@@ -99,7 +99,10 @@ def host_problems(choices: Mapping[str, Any], host: Mapping[str, Any]) -> list[P
         if row.get("site") == name:
             # Held by the site's own unit.
             ports = {port: variable for port, variable in ports.items() if port not in row.get("ports", ())}
-    free = {"systemd", named(front_end, host["distribution"]).program} | _making_way(name, host)
+    # A web server may serve others already; a launcher on these ports is this site's or none of ours.
+    chosen = named(front_end, host["distribution"])
+    shared = {chosen.program} if chosen.units else set()
+    free = {"systemd"} | shared | _making_way(name, host)
     for row in host.get("listening", ()):
         if row["port"] in ports and row["program"] not in free:
             variable = ports[row["port"]]
@@ -152,12 +155,15 @@ def shared_problems(
     ]
     for other in neighbours:
         if mine["alone"] or other.get("alone"):
+            itself = choices["web2py_front_end"] == "none"
+            variable = "web2py_front_end" if itself else "web2py_app_server"
             found.append(
                 Problem(
-                    "web2py_app_server",
-                    shown(choices["web2py_app_server"]),
-                    f"the front end would run as the user of one site, and {other['site']} is on the same machine",
-                    f"Use mod_wsgi instead of mod_python for {mine['site'] if mine['alone'] else other['site']}",
+                    variable,
+                    shown(choices[variable]),
+                    f"the site {other['site']} is on the same machine, and one of the two has it for itself alone",
+                    f"Use mod_wsgi instead of mod_python for {mine['site'] if mine['alone'] else other['site']}, or a "
+                    "web server where it has none",
                 )
             )
         for variable, name in domains(choices):

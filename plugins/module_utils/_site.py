@@ -61,7 +61,7 @@ def claims(choices: Mapping[str, Any]) -> dict[str, Any]:
         "site": choices["web2py_site"],
         "names": [name for _variable, name in domains(choices)],
         "ports": ports,
-        "alone": alone(choices["web2py_app_server"]),
+        "alone": alone(choices["web2py_front_end"], choices["web2py_app_server"]),
     }
 
 
@@ -89,6 +89,8 @@ def resolve(choices: Mapping[str, Any], host: Mapping[str, Any]) -> dict[str, An
     for row in choices["web2py_applications"]:
         requirements.update(row.get("requirements") or [])
     requirements.update(APP_SERVERS[choices["web2py_app_server"]].requirements)
+    web_server = front_end(choices["web2py_front_end"], host["distribution"])
+    requirements.update(web_server.requirements)
     authority = acme(choices)
     # A link leads to the pair of key and certificate that the authority gave last.
     pair = f"{settings}/tls/live" if authority else f"{settings}/tls"
@@ -155,16 +157,11 @@ def resolve(choices: Mapping[str, Any], host: Mapping[str, Any]) -> dict[str, An
         },
         "front_end": {
             "name": choices["web2py_front_end"],
-            "user": name
-            if alone(choices["web2py_app_server"])
-            else front_end(choices["web2py_front_end"], host["distribution"]).user,
-            "unit": front_end(choices["web2py_front_end"], host["distribution"]).units[-1],
+            "user": name if alone(choices["web2py_front_end"], choices["web2py_app_server"]) else web_server.user,
+            "unit": [f"{name}.service", *web_server.units][-1],
             "former": former,
-            "instead_of": [unit for name in former for unit in front_end(name, host["distribution"]).units],
-            "lacks": [
-                *FRONT_ENDS[choices["web2py_front_end"]].lacks,
-                *APP_SERVERS[choices["web2py_app_server"]].lacks,
-            ],
+            "instead_of": [unit for row in former for unit in front_end(row, host["distribution"]).units],
+            "lacks": [*web_server.lacks, *APP_SERVERS[choices["web2py_app_server"]].lacks],
             "trusted_proxies": list(choices["web2py_trusted_proxies"]),
         },
         "policy": policy(

@@ -19,7 +19,7 @@ from ansible_collections.web2py.deploy.plugins.module_utils._spec import validat
 sys.path.insert(0, str(Path(__file__).parent))
 
 from client import Client
-from hosts import ROOT, Machine, Probe, Site, waited
+from hosts import ROOT, Machine, Probe, Site, excused, waited
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -155,6 +155,7 @@ def stopped_server(
     machine: Machine, site: Site, unit: str, inside: bool, answers: Callable[[], bool]
 ) -> Iterator[None]:
     """The application server is stopped, with its socket, until the module ends: its users are its last tests."""
+    excused(site, "stopped")
     if inside:
         pytest.skip(f"{site['server']['name']} cannot be stopped without {site['front_end']['name']}")
     units = [unit, f"{site['name']}.socket"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 import shlex
 import socket
 import subprocess
@@ -97,6 +98,12 @@ def excused(site: Site, word: str) -> None:
     """Skip what the front end, or a server inside it, cannot do; README.md's table of differences says so."""
     if word in site["front_end"]["lacks"]:
         pytest.skip(f"{site['front_end']['name']} lacks {word}; the table of differences says so")
+
+
+def programs_told(site: Site, text: str) -> list[str]:
+    """Programs that serve the site and stand in a text for strangers."""
+    programs = {site["front_end"]["name"], site["server"]["name"]} - {"none"}
+    return [name for name in sorted(programs) if re.search(rf"\b{name}\b", text, re.IGNORECASE)]
 
 
 def waited(question: Callable[[], bool], seconds: float) -> float:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from client import Client
-from hosts import Machine, Site, waited
+from hosts import Machine, Site, excused, waited
 
 testinfra_hosts = ["ansible://web2py_web"]
 
@@ -96,6 +96,7 @@ def test_a_server_that_cannot_start_is_given_up(
         assert "JSONDecodeError" in journal and "Start request repeated too quickly" in journal
         assert "failed" in machine.try_to(f"systemctl status --no-pager {spoilt}").stdout
         assert machine.property(spoilt, "MainPID") == "0"
+    excused(site, "stopped")
     # The first visitor wakes the socket, which gives up as well: nothing starts again and again.
     for _ in range(3):
         answer = web.ask(path, timeout=30)
@@ -108,6 +109,7 @@ def test_a_server_that_cannot_start_is_given_up(
 
 def test_logs_are_turned_over(site: Site, machine: Machine, front_end: str) -> None:
     """The host's logrotate runs, and knows each log that the front end writes for the site."""
+    excused(site, "logs")
     assert machine.run("systemctl is-enabled logrotate.timer").strip() == "enabled"
     folder = f"/var/log/{front_end.removesuffix('.service')}"
     known = machine.try_to("logrotate --debug /etc/logrotate.conf").stderr

@@ -72,7 +72,7 @@ def test_a_good_site_has_no_problem() -> None:
         ({"redirect": {"status": 200, "location": None}}, "not redirected"),
         (
             {"page": {"status": 200, "present": False}},
-            "another certificate than /etc/web2py/tls/certificate.pem. Reload apache2.service",
+            "another certificate than /etc/web2py/tls/certificate.pem. Reload or restart apache2.service",
         ),
         ({"tunnel": {"error": "ConnectionRefusedError"}}, "http://127.0.0.1:8002/admin answered ConnectionRefused"),
         ({"tunnel": {"status": 404}}, "http://127.0.0.1:8002/admin answered 404. Look at: journalctl -u web2py-admin"),

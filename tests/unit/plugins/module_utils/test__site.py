@@ -30,6 +30,8 @@ HOST: dict[str, Any] = {
 MOD_PYTHON = {"web2py_front_end": "apache", "web2py_app_server": "mod_python"}
 GIT = {"type": "git", "url": "https://git.example.org/shop.git", "version": "1.4.0"}
 
+ALONE = {"web2py_front_end": "none", "web2py_app_server": "rocket"}
+
 
 def problems(
     given: dict[str, Any], host: dict[str, Any] | None = None, others: list[dict[str, Any]] | None = None
@@ -262,6 +264,8 @@ def test_a_host_that_does_not_fit_is_refused(host: dict[str, Any], given: dict[s
         ({"site": "b", "names": ["b.example.org"], "ports": [8002]}, ADMIN, "web2py_admin_tunnel_port"),
         ({"site": "b", "names": [], "ports": [], "alone": True}, {}, "web2py_app_server"),
         ({"site": "b", "names": [], "ports": [], "alone": False}, MOD_PYTHON, "web2py_app_server"),
+        ({"site": "b", "names": [], "ports": [], "alone": True}, ALONE, "web2py_front_end = 'none': the site b"),
+        ({"site": "b", "names": [], "ports": [], "alone": False}, ALONE, "web2py_front_end = 'none': the site b"),
     ],
 )
 def test_two_sites_on_one_machine_do_not_share(other: dict[str, Any], given: dict[str, Any], variable: str) -> None:
@@ -440,6 +444,42 @@ def test_another_front_end_comes_in_the_place_of_the_first() -> None:
 def test_a_front_end_that_serves_others_is_not_replaced() -> None:
     host = {"traces": {"nginx": ["other", "web2py"]}, "listening": [{"port": 80, "program": "nginx"}]}
     assert "port 80 is held by nginx" in problems({"web2py_front_end": "apache"}, host)[0]
+
+
+def test_without_a_web_server_the_application_server_has_its_unit_and_user() -> None:
+    host = {"traces": {"nginx": ["web2py"]}, "listening": [{"port": 443, "program": "nginx"}]}
+    assert problems(ALONE, host) == []
+    site = resolved(ALONE, host)
+    front_end = site["front_end"]
+    assert (front_end["unit"], front_end["user"]) == ("web2py.service", "web2py")
+    assert (front_end["former"], front_end["instead_of"]) == (["nginx"], ["nginx.service"])
+    assert site["server"]["backend"]["address"] == "unix:/run/web2py/app.sock"
+    assert [row for row in site["requirements"] if row.startswith("whitenoise==")]
+    assert site["claims"]["alone"] is True
+
+
+def test_without_a_web_server_there_are_the_tunnel_and_acme() -> None:
+    choices = {**ALONE, **ADMIN, "web2py_tls": {"provider": "acme"}}
+    # Its socket, of the run before.
+    held = {"listening": [{"port": 8002, "program": "python"}], "sites": [{"site": "web2py", "ports": [8002]}]}
+    assert problems(choices, held) == []
+    assert len(problems(choices, {"listening": held["listening"]})) == 1
+    site = resolved(choices)
+    assert (site["front_end"]["unit"], site["policy"]["challenge"]["folder"]) == ("web2py.service", "/run/web2py_acme")
+
+
+def test_a_web_server_comes_in_the_place_of_none() -> None:
+    listening = [{"port": port, "program": "python"} for port in (80, 443)]
+    host = {"traces": {"none": ["web2py"]}, "listening": listening}
+    assert problems(ALONE, host) == problems({}, host) == []
+    assert resolved({}, host)["front_end"]["former"] == ["none"]
+    assert len(problems(ALONE, {"listening": listening})) == 2
+
+
+def test_without_a_web_server_some_servers_are_refused_by_name() -> None:
+    for server in ("uwsgi", "mod_wsgi", "fastcgi", "scgi"):
+        words = f"web2py_app_server = '{server}': none cannot serve {server}; with none use one of rocket, gunicorn"
+        assert problems({**ALONE, "web2py_app_server": server})[0].startswith(words)
 
 
 def test_a_dead_server_is_refused_with_its_reason() -> None:

@@ -123,12 +123,17 @@ class Door(socket.socket):
         return self.inside <= 0
 
 
-def inherited() -> list[Door]:
-    """The sockets that systemd hands over; RuntimeError when there is none."""
+def handed() -> range:
+    """The descriptors of the sockets that systemd hands over, once; RuntimeError when there is none."""
     count = int(os.environ.get("LISTEN_FDS", "0"))
     if os.environ.get("LISTEN_PID") != str(os.getpid()) or count < 1:
         raise RuntimeError("No socket from systemd. Start the service by its unit.")
     # Libraries that know these words would take the sockets a second time.
     for name in ("LISTEN_FDS", "LISTEN_PID", "LISTEN_FDNAMES"):
         os.environ.pop(name, None)
-    return [Door(FIRST + number) for number in range(count)]
+    return range(FIRST, FIRST + count)
+
+
+def inherited() -> list[Door]:
+    """The sockets that systemd hands over, as doors."""
+    return [Door(descriptor) for descriptor in handed()]

@@ -10,10 +10,12 @@ from __future__ import annotations
 
 import argparse
 import atexit
+import json
 import os
 import signal
 import socket
 from _thread import start_new_thread
+from pathlib import Path
 
 # By name: servers with green threads replace what the module holds.
 from time import monotonic, sleep
@@ -92,11 +94,17 @@ class Clock:
         return monotonic() - min(list(self.begun.values()), default=monotonic())
 
 
-def pulse(clock: Clock, limit: float) -> None:
-    """Tell systemd's watchdog that all is well, until a request takes too long: then it starts the service anew."""
+def pulse(clock: Clock, limit: float, behind_gate: bool) -> None:
+    """Tell systemd's watchdog that all is well, until a request takes too long: then it starts the service anew.
+
+    A child of the gate ends by itself, and the gate starts another.
+    """
     while True:
         if clock.longest() <= limit:
             tell("WATCHDOG=1")
+        elif behind_gate:
+            print(f"A request took more than {limit:g} s", flush=True)
+            os._exit(1)
         sleep(PULSE_SECONDS)
 
 
@@ -135,6 +143,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--admin-port", type=int, help="serve admin through a tunnel to this port, and nothing else")
     parser.add_argument("--forms-per-minute", type=int, default=5, help="that admin takes")
     parser.add_argument("--body-mb", type=int, default=1, help="of the largest form that admin takes")
+    parser.add_argument("--front", type=Path, help="settings of a site without a web server: static files are served")
     return parser.parse_args()
 
 
@@ -144,7 +153,12 @@ def main() -> None:
     def loaded() -> Application:
         from web2py_runtime.entry import application
 
-        return named(application, told.server)
+        if told.front is None:
+            return named(application, told.server)
+        from web2py_runtime.files import fronted
+
+        settings = json.loads(told.front.read_text(encoding="utf-8"))
+        return fronted(named(application, told.server), settings, os.environ["web2py_path"])
 
     if told.server == "gunicorn":
         servers.gunicorn(proxied(loaded()), told.workers, told.request_seconds, told.mercy_seconds)
@@ -159,7 +173,7 @@ def main() -> None:
     clock = Clock(loaded())
     # Threads of the system, also where a server has green ones: they go on while the server waits.
     start_new_thread(leave, (door, told.mercy_seconds))
-    start_new_thread(pulse, (clock, told.request_seconds))
+    start_new_thread(pulse, (clock, told.request_seconds, told.front is not None))
     if told.idle_seconds:
         start_new_thread(doze, (door, told.idle_seconds))
     tell("READY=1")
