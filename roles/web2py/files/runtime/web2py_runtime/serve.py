@@ -20,7 +20,7 @@ from time import monotonic, sleep
 from typing import Any
 
 from web2py_runtime import once, servers
-from web2py_runtime.door import Door, inherited
+from web2py_runtime.door import Door, given, inherited
 from web2py_runtime.guard import Application, Environ
 from web2py_runtime.tunnel import tunnelled
 
@@ -135,6 +135,8 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--admin-port", type=int, help="serve admin through a tunnel to this port, and nothing else")
     parser.add_argument("--forms-per-minute", type=int, default=5, help="that admin takes")
     parser.add_argument("--body-mb", type=int, default=1, help="of the largest form that admin takes")
+    parser.add_argument("--direct", type=int, metavar="MB", help="no front end of ours: largest body of a request")
+    parser.add_argument("--door", type=int, help="descriptor of the listening socket, where systemd gives none")
     return parser.parse_args()
 
 
@@ -154,7 +156,7 @@ def main() -> None:
         return
     # Threads inherit this; only the one that waits for them takes these signals.
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM, signal.SIGINT})
-    door = inherited()[0]
+    door = inherited()[0] if told.door is None else given(told.door)
     servers.BEFORE_ALL.get(told.server, lambda: None)()
     clock = Clock(loaded())
     # Threads of the system, also where a server has green ones: they go on while the server waits.
@@ -163,7 +165,9 @@ def main() -> None:
     if told.idle_seconds:
         start_new_thread(doze, (door, told.idle_seconds))
     tell("READY=1")
-    outer: Application = proxied(clock) if told.server in servers.HTTP else clock
+    if told.direct and told.server == "waitress":
+        servers.waitress(clock, door, told.workers, told.direct << 20)
+    outer: Application = proxied(clock) if not told.direct and told.server in servers.HTTP else clock
     if told.admin_port:
         outer = tunnelled(clock, told.admin_port, told.forms_per_minute, told.body_mb)
     servers.SERVERS[told.server](outer, door, told.workers)
