@@ -97,6 +97,16 @@ def test_other_arguments_are_another_keeper(run: Run, port: int, tmp_path: Path)
     assert keep.noted(str(tmp_path / "lock"))["number"] != keeper
 
 
+def test_what_a_keeper_that_is_gone_has_left_is_not_believed(run: Run, tmp_path: Path) -> None:
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as stranger:
+        keep.note(os.open(tmp_path / "lock", os.O_RDWR | os.O_CREAT), keep.about(stranger.pid, []))
+        descriptor = keep.lock(str(tmp_path / "lock"))
+        assert descriptor is not None and keep.noted(str(tmp_path / "lock")) == {}
+        os.close(descriptor)
+        assert run("start") == "started" and stranger.poll() is None
+        stranger.communicate(b"\n")
+
+
 def test_a_server_is_heard_or_not(tmp_path: Path) -> None:
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as line:
         line.bind(str(tmp_path / "line"))

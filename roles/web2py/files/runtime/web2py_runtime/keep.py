@@ -20,6 +20,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 from time import monotonic, sleep
 from typing import Any
@@ -43,13 +44,15 @@ def lock(path: str) -> int | None:
     except BlockingIOError:
         os.close(descriptor)
         return None
+    # What is in it speaks of a keeper that is gone; its number may be somebody else's by now.
+    os.ftruncate(descriptor, 0)
     return descriptor
 
 
-def about(arguments: list[str]) -> dict[str, Any]:
-    """What a keeper writes into its lock: its number, what it runs, and of which release."""
+def about(number: int, arguments: list[str]) -> dict[str, Any]:
+    """What stands in the lock of a keeper: its number, what it runs, and of which release."""
     # Above this file by name, not by target, as in entry.py.
-    return {"number": os.getpid(), "arguments": arguments, "release": str(Path(__file__).parents[2].resolve())}
+    return {"number": number, "arguments": arguments, "release": str(Path(__file__).parents[2].resolve())}
 
 
 def note(descriptor: int, told: dict[str, Any]) -> None:
@@ -128,6 +131,12 @@ def serve(command: list[str], door: int, asked: Asked) -> None:
                 sleep(pause)
 
 
+def ask(number: int, word: signal.Signals) -> None:
+    """Ask a keeper for something, unless it has just ended."""
+    with suppress(ProcessLookupError):
+        os.kill(number, word)
+
+
 def ended(path: str) -> int:
     """End the keeper that holds the lock; the lock, which is ours then."""
     limit = monotonic() + START_SECONDS
@@ -139,7 +148,7 @@ def ended(path: str) -> int:
             sys.exit(f"The keeper of {path} does not end.")
         number = noted(path).get("number")
         if number:
-            os.kill(number, signal.SIGTERM)
+            ask(number, signal.SIGTERM)
         sleep(0.2)
 
 
@@ -155,15 +164,18 @@ def renewed(path: str, wanted: dict[str, Any]) -> bool:
             print("renewed" if asked else "same", flush=True)
             return True
         if running and not asked:
-            os.kill(running["number"], signal.SIGHUP)
+            ask(running["number"], signal.SIGHUP)
             asked = True
         sleep(0.1)
     sys.exit(f"The keeper of {path} does not take the new release.")
 
 
-def apart(log: str) -> None:
+def apart(log: str, locked: int, arguments: list[str]) -> None:
     """Go on without the terminal and the program that started us, which learns that all is well."""
-    if os.fork():
+    number = os.fork()
+    if number:
+        # Whoever is told of it finds it.
+        note(locked, about(number, arguments))
         print("started", flush=True)
         os._exit(0)
     os.setsid()
@@ -175,10 +187,11 @@ def apart(log: str) -> None:
 
 def main() -> int:
     word, path, log, address, port, *command = sys.argv[1:]
-    wanted = about(sys.argv[2:])
+    wanted = about(os.getpid(), sys.argv[2:])
     held = [int(number) for number in os.environ.pop(HELD, "").split()]
     if held:
         locked, door = held
+        asked = Asked()
         for descriptor in held:
             os.set_inheritable(descriptor, False)
     else:
@@ -192,9 +205,10 @@ def main() -> int:
             return 0
         locked = ended(path) if found is None else found
         door = bound(address, int(port)).detach()
-        apart(log)
-    asked = Asked()
-    note(locked, about(sys.argv[2:]))
+        # Before anybody is told where to send signals.
+        asked = Asked()
+        apart(log, locked, sys.argv[2:])
+    note(locked, about(os.getpid(), sys.argv[2:]))
     serve(command, door, asked)
     if asked.word == "renew":
         # Until the next one listens to signals.
