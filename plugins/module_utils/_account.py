@@ -156,6 +156,8 @@ def resolve_account(choices: Mapping[str, Any], host: Mapping[str, Any]) -> dict
             "static": LINKS,
             "script": script,
             "links": links(site, (chosen["document_root"] or "").rstrip("/")),
+            # Of another way to the site.
+            "stale": [path for path in account_["ours"] if os.path.basename(path) not in (".htaccess", script)],
             "challenges": ACME_PATH,
             "mark": mark(name),
         },

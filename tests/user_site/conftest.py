@@ -53,6 +53,10 @@ class Account:
         assert not check or done.returncode == 0, f"{command}: {done.stderr}{done.stdout}"
         return done.stdout
 
+    def processes(self) -> set[str]:
+        """Numbers of the processes that serve the site, or keep it."""
+        return set(self.root(f"pgrep -u {self.name} -f web2py_runtime", check=False).split())
+
     def user(self, command: str, check: bool = True) -> str:
         """Output of a shell command of the account's own."""
         number = self.root(f"id -u {self.name}").strip()
@@ -98,6 +102,7 @@ class Renewal:
         self.done = dict.fromkeys(ACCOUNTS, 0)
         self.lost: dict[str, list[str]] = {name: [] for name in ACCOUNTS}
         self.before = {name: each.root(f"readlink {each.base}/code/current") for name, each in ACCOUNTS.items()}
+        self.processes = {name: each.processes() for name, each in ACCOUNTS.items()}
         self.stop = threading.Event()
 
     def visit(self, account: Account) -> None:
@@ -150,5 +155,5 @@ def purged(taken_away: None) -> str:
 
 @pytest.fixture
 def answers(account: Account) -> Callable[[], bool]:
-    """Whether a page made by web2py comes now."""
-    return lambda: account.web.ask("/probe/default/echo", timeout=5).status == 200
+    """Whether a page made by web2py comes now; by CGI it takes its time on a busy machine."""
+    return lambda: account.web.ask("/probe/default/echo", timeout=30).status == 200

@@ -136,6 +136,8 @@ def test_a_new_release_loses_no_request(account: Any, renewal: Any) -> None:
     assert renewal.done[account.name] > 1 and renewal.lost[account.name] == []
     if account.starts == "cron":
         assert release.strip() in account.root(f"cat {account.base}/run/server.lock")
+    else:
+        waited(lambda: not renewal.processes[account.name] & account.processes(), 30)
 
 
 @late(place=2)
@@ -167,4 +169,4 @@ def test_a_purge_leaves_nothing(account: Any, purged: str) -> None:
     assert account.root(f"ls -A /home/{account.name}/html") == ""
     assert account.root(f"ls -A /home/{account.name}/.config/systemd/user", check=False) == ""
     assert "web2py" not in account.user("crontab -l", check=False)
-    assert account.root(f"pgrep -u {account.name} -f web2py_runtime", check=False) == ""
+    waited(lambda: not account.processes(), 30)

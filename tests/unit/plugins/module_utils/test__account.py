@@ -92,7 +92,8 @@ def test_what_cannot_be_is_refused_with_a_remedy(
 @pytest.mark.parametrize(
     ("name", "value"),
     [("web2py_root", "/opt"), ("web2py_front_end", "apache"), ("web2py_app_server", "waitress"),
-     ("web2py_tls", {"provider": "none"}), ("web2py_admin", "https"), ("web2py_aliases", ["example.org"])],
+     ("web2py_tls", {"provider": "none"}), ("web2py_admin", "https"), ("web2py_aliases", ["example.org"]),
+     ("web2py_client_timeout_seconds", 5)],
 )  # fmt: skip
 def test_what_only_root_can_do_is_refused(name: str, value: Any) -> None:
     told = problems({**choose(), name: value}, host())

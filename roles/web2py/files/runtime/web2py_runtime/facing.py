@@ -15,6 +15,7 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from web2py_runtime.guard import Application, Environ, Headers
+from web2py_runtime.tunnel import MEGABYTE, too_long
 
 REASONS = {
     400: "Bad Request",
@@ -56,12 +57,7 @@ def fault(environ: Environ, path: str, facing: dict[str, Any]) -> int:
         return 400
     if re.search(facing["hidden"], path, re.IGNORECASE):
         return 404
-    length = environ.get("CONTENT_LENGTH") or "0"
-    if not length.isdigit():
-        return 400
-    if "HTTP_TRANSFER_ENCODING" in environ and "CONTENT_LENGTH" not in environ:
-        return 411
-    return 413 if int(length) > facing["body_mb"] << 20 else 0
+    return int(too_long(environ, facing["body_mb"] * MEGABYTE)[:3] or 0)
 
 
 def dotted(path: str) -> bool:
