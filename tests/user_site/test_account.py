@@ -87,6 +87,7 @@ def test_a_client_does_not_say_who_it_is(account: Any) -> None:
 
 @pytest.mark.parametrize(("method", "path", "size", "status"),
                          [("DELETE", "/probe/default/echo", 0, 405), ("GET", "/probe/%2e%2e/x", 0, 400),
+                          ("POST", "/probe/static/css/probe.css", 100_000, 405), ("POST", "/admin", 1_000_000, 404),
                           ("POST", "/probe/default/body", (10 << 20) + 1, 413)])  # fmt: skip
 def test_limits_hold(method: str, path: str, size: int, status: int, account: Any) -> None:
     kind = {"Content-Type": "application/octet-stream"}

@@ -43,6 +43,7 @@ def ask(url: str = PLAIN, proxied: bool = False, **environ: Any) -> tuple[str, d
     ("status", "environ"),
     [
         ("405", {"REQUEST_METHOD": "DELETE"}),
+        ("405", {"REQUEST_METHOD": "POST", "PATH_INFO": "/shop/static/a.css"}),
         ("400", {"PATH_INFO": "/shop/static/../private/x"}),
         ("400", {"PATH_INFO": "/shop/static/%2e%2e/x"}),
         ("400", {"PATH_INFO": "/shop\\x"}),

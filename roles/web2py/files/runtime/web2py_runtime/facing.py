@@ -51,7 +51,8 @@ def path_of(environ: Environ) -> str:
 
 def fault(environ: Environ, path: str, facing: dict[str, Any]) -> int:
     """The status of a request that web2py does not get to see; 0 for a sound one."""
-    if environ.get("REQUEST_METHOD") not in facing["methods"]:
+    reads = environ.get("REQUEST_METHOD") in ("GET", "HEAD")
+    if environ.get("REQUEST_METHOD") not in facing["methods"] or (re.search(facing["static_any"], path) and not reads):
         return 405
     if re.search(r"[\0-\x1f\x7f\\\\]", path) or re.search(facing["encoded_twice"], path) or dotted(path):
         return 400

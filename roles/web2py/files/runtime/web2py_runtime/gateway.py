@@ -18,6 +18,15 @@ class Handler(BaseCGIHandler):
     os_environ: dict[str, str] = {}  # noqa: RUF012  so it is declared there
     wsgi_run_once = True
 
+    def _write(self, data: bytes) -> None:
+        """Answer when the request was taken in as a whole, also the rest of a body that nobody wants.
+
+        A web server sends all of it before it reads the answer, and reads none from who hangs up on it.
+        """
+        while self.stdin.read(1 << 16):
+            pass
+        super()._write(data)
+
 
 def respond(application: Application, environ: dict[str, str], body: BinaryIO, target: BinaryIO) -> None:
     """Write the answer to the only request that this process is for."""
