@@ -99,6 +99,12 @@ def test_limits_hold(method: str, path: str, size: int, status: int, account: An
     assert found == status
 
 
+def test_the_largest_body_is_taken(account: Any) -> None:
+    kind = {"Content-Type": "application/octet-stream"}
+    answer = account.web.ask("/probe/default/body", kind, method="POST", body=b"x" * (10 << 20))
+    assert answer.json()["length"] == 10 << 20
+
+
 def test_a_page_tells_no_secret_when_it_fails(account: Any) -> None:
     answer = account.web.ask("/probe/default/fail")
     assert answer.status == 500 and b"words of a traceback" not in answer.body

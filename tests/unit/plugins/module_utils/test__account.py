@@ -168,6 +168,13 @@ def test_a_web_server_of_the_hoster_speaks_https(web: str, server: str, port: in
     assert [row["path"] for row in site["account"]["links"]] == [static, f"{static}/starter"]
 
 
+def test_the_script_of_another_way_goes() -> None:
+    files = [f"/home/shop/html/{name}" for name in (".htaccess", "dispatch.fcgi", "index.cgi")]
+    for web, stale in (("htaccess_cgi", files[1:2]), ("htaccess_fastcgi", files[2:]), ("htaccess_proxy", files[1:])):
+        choices, _found = examine_account(OPTIONS, choose(web=web, **ROOT), host(ours=files))
+        assert resolve_account(choices, host(ours=files))["account"]["stale"] == stale
+
+
 def test_a_port_behind_a_proxy_of_the_hoster() -> None:
     site = resolved(https=True)
     assert (site["url"], site["facing"]["proxied"]) == ("https://shop.example.org", True)

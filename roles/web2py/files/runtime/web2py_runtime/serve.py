@@ -189,7 +189,8 @@ def main() -> None:
         start_new_thread(outlive, (door, told.script, script))
     tell("READY=1")
     if told.direct and told.server == "waitress":
-        servers.waitress(clock, door, told.workers, told.direct << 20)
+        # Its bound is the first length that is too large.
+        servers.waitress(clock, door, told.workers, (told.direct << 20) + 1)
     outer: Application = proxied(clock) if not told.direct and told.server in servers.HTTP else clock
     if told.admin_port:
         outer = tunnelled(clock, told.admin_port, told.forms_per_minute, told.body_mb)
