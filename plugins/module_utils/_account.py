@@ -118,7 +118,7 @@ def resolve_account(choices: Mapping[str, Any], host: Mapping[str, Any]) -> dict
     if secure:
         headers["Strict-Transport-Security"] = f"max-age={choices['web2py_hsts_seconds']}"
     policy = {**site["policy"], "headers": headers}
-    kept = "hidden encoded_twice static_any static_versioned types cache cache_versioned headers".split()
+    kept = "hidden encoded_twice static_any static_versioned types packed cache cache_versioned headers".split()
     return {
         **site,
         "url": url,

@@ -14,7 +14,7 @@ FACING: dict[str, Any] = {
     "names": ["shop.example.org", "blog.example.org"], "proxied": False, "methods": ["GET", "HEAD", "POST"],
     "body_mb": 1, "hidden": HIDDEN, "encoded_twice": ENCODED_TWICE, "static_any": r"^/(?:shop)/static/",
     "static_versioned": r"^/(?:shop)/static/_\d+\.\d+\.\d+/", "cache": "short", "cache_versioned": "long",
-    "types": {"css": "text/css; charset=utf-8"},
+    "types": {"css": "text/css; charset=utf-8"}, "packed": ["css"],
     "headers": {"X-Content-Type-Options": "nosniff"}, "headers_unless_set": {"X-Frame-Options": "SAMEORIGIN"},
 }  # fmt: skip
 PLAIN, SECURE = "http://shop.example.org:8080", "https://shop.example.org"
@@ -106,6 +106,15 @@ def test_static_files_have_the_types_of_every_front_end() -> None:
     assert ask(PATH_INFO="/shop/static/a.CSS")[1]["Content-Type"] == "text/css; charset=utf-8"
     assert "Content-Type" not in ask(PATH_INFO="/shop/static/a.unknown")[1]
     assert "Content-Type" not in ask(PATH_INFO="/shop/default/a.css")[1]
+
+
+def test_a_compressed_twin_is_for_who_can_read_it() -> None:
+    accepted = [
+        ask(HTTP_ACCEPT_ENCODING=words)[2].get("HTTP_ACCEPT_ENCODING") for words in ("br, gzip;q=0.1", "gzip;q=0")
+    ]
+    assert accepted == ["br, gzip;q=0.1", None]
+    assert ask(PATH_INFO="/shop/static/a.css")[1]["Vary"] == "Accept-Encoding"
+    assert "Vary" not in ask(PATH_INFO="/shop/static/a.png")[1] and "Vary" not in ask(PATH_INFO="/shop/a.css")[1]
 
 
 @pytest.mark.parametrize(("part", "status"), [("99-9", "416"), ("10-9", "416"), ("9-9", "206"), ("0-4", "206")])

@@ -25,6 +25,8 @@ REASONS = {
     413: "Too Large",
     416: "Range Not Satisfiable",
 }
+# web2py looks for the word only.
+NO_GZIP = re.compile(r"\bgzip\s*;\s*q=0(?:\.0*)?\s*(?:,|$)", re.IGNORECASE)
 # What proxies say; none of it comes from a front end of ours.
 CLAIMS = ("HTTP_X_FORWARDED_", "HTTP_FORWARDED", "HTTP_X_REAL_IP", "HTTP_CLIENT_IP", "HTTP_PROXY")
 
@@ -76,6 +78,8 @@ def cleaned(environ: Environ, path: str, facing: dict[str, Any], url: str) -> No
         del environ[name]
     if told:
         environ["REMOTE_ADDR"] = told
+    if NO_GZIP.search(environ.get("HTTP_ACCEPT_ENCODING", "")):
+        del environ["HTTP_ACCEPT_ENCODING"]
     host = host if host in facing["names"] else str(site.hostname)
     environ["HTTP_HOST"] = f"{host}:{site.port}" if site.port else host
     environ["SERVER_NAME"] = host
@@ -98,7 +102,10 @@ def completed(path: str, headers: Headers, facing: dict[str, Any], status: str =
         found = [(name, value) for name, value in found if name.lower() not in ("cache-control", "expires", "pragma")]
         cache = facing["cache_versioned" if re.search(facing["static_versioned"], path) else "cache"]
         found.append(("Cache-Control", cache))
-        kind = facing["types"].get(path.rpartition(".")[2].lower())
+        ending = path.rpartition(".")[2].lower()
+        if ending in facing["packed"] and "vary" not in names:
+            found.append(("Vary", "Accept-Encoding"))
+        kind = facing["types"].get(ending)
         if kind and not status.startswith("304"):
             found = [(name, value) for name, value in found if name.lower() != "content-type"]
             found.append(("Content-Type", kind))
