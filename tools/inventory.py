@@ -5,6 +5,7 @@ The result is an ordinary inventory folder: ansible-playbook -i FOLDER site.yml
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import shutil
 from collections.abc import Iterable, Mapping
@@ -23,27 +24,52 @@ def write(
     hosts: Iterable[Host],
     *,
     example: str = "single",
+    group: str = GROUP,
     choices: Mapping[str, Any] | None = None,
     host_choices: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> Path:
     """Write the inventory afresh and return its folder. Choices go over the example's, those of a host over both."""
     shutil.rmtree(folder, ignore_errors=True)
     source = ROOT / "inventories" / example / "group_vars"
-    variables = folder / "group_vars" / GROUP
+    variables = folder / "group_vars" / group
     variables.mkdir(parents=True)
-    shutil.copy(source / f"{GROUP}.yml", variables / "1_example.yml")
+    shutil.copy(source / f"{group}.yml", variables / "1_example.yml")
     if choices:
         (variables / "2_choices.yml").write_text(yaml.safe_dump(dict(choices)))
     rows = {host.name: {**host.inventory(), **(host_choices or {}).get(host.name, {})} for host in hosts}
-    (folder / "hosts.yml").write_text(yaml.safe_dump({GROUP: {"hosts": rows}}))
+    (folder / "hosts.yml").write_text(yaml.safe_dump({group: {"hosts": rows}}))
     return folder
+
+
+def write_accounts(folder: Path, host: Host, name: str, choices: Mapping[str, Any]) -> Path:
+    """Write the inventory of a scenario with sites in accounts of one host, each named by its account."""
+    ways = scenario_inventory(f"molecule/{name}/molecule.yml")["host_vars"]
+    # A lasting connection is one user's.
+    login = host.inventory()
+    own = login["ansible_ssh_common_args"].replace(str(host.control_path), f"{host.control_path}-%r")
+    rows = {
+        account: {
+            "ansible_user": account,
+            "ansible_ssh_common_args": own,
+            "web2py_domain": f"{account}.example.org",
+            **way,
+        }
+        for account, way in ways.items()
+    }
+    hosts = [dataclasses.replace(host, name=account) for account in ways]
+    return write(folder, hosts, example="user", group="web2py_user", choices=choices, host_choices=rows)
 
 
 def scenario_choices(name: str) -> dict[str, Any]:
     """Return what all Molecule scenarios and then this one say about the site beyond the example."""
     found: dict[str, Any] = {}
     for path in (".config/molecule/config.yml", f"molecule/{name}/molecule.yml"):
-        text = (ROOT / path).read_text().replace("${MOLECULE_PROJECT_DIRECTORY}", str(ROOT))
-        config = yaml.safe_load(os.path.expandvars(text)) or {}
-        found |= config.get("provisioner", {}).get("inventory", {}).get("group_vars", {}).get(GROUP, {})
+        found |= scenario_inventory(path).get("group_vars", {}).get(GROUP, {})
     return found
+
+
+def scenario_inventory(path: str) -> dict[str, Any]:
+    """Return what a file of Molecule's says about the inventory."""
+    text = (ROOT / path).read_text().replace("${MOLECULE_PROJECT_DIRECTORY}", str(ROOT))
+    config = yaml.safe_load(os.path.expandvars(text)) or {}
+    return dict(config.get("provisioner", {}).get("inventory", {}))

@@ -46,6 +46,8 @@ SHOWN_LINES = 100
 SHOWN_REASON = 200
 # These run on every distribution, the others on the first.
 CORE = ("nginx_uwsgi", "apache_mod_wsgi", "tunnel", "upstream")
+# Sites in accounts of a host that a hoster keeps: a host of its own, where no other scenario has been.
+ACCOUNTS, HOSTER = "user_site", "hoster"
 # The place of the second lane's host among the hosts.
 SECOND = len(SUITES)
 
@@ -292,7 +294,10 @@ def phases(
 ) -> None:
     """Run phases of a scenario with choices over its own; after a failed converge the rest says nothing."""
     chosen = {**inventory.scenario_choices(name), **choices}
-    inventory.write(TEST / name, hosts_of(name, place), choices=chosen)
+    if name == ACCOUNTS:
+        inventory.write_accounts(TEST / name, bed().up([Host(HOSTER, SUITES[0], "warm")])[0], name, chosen)
+    else:
+        inventory.write(TEST / name, hosts_of(name, place), choices=chosen)
     # Molecule names its own folder by the last part of the checkout's path: two checkouts would meet there.
     working = CACHE / "molecule" / name
     shutil.rmtree(working, ignore_errors=True)

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,14 @@ import yaml
 from ansible.errors import AnsibleError
 from ansible.plugins.action import ActionBase
 
-from ansible_collections.web2py.deploy.plugins.module_utils._preflight import PREFIX, examine, examine_names
+from ansible_collections.web2py.deploy.plugins.module_utils._account import port_of, resolve_account
+from ansible_collections.web2py.deploy.plugins.module_utils._preflight import (
+    PREFIX,
+    examine,
+    examine_account,
+    examine_names,
+    in_account,
+)
 from ansible_collections.web2py.deploy.plugins.module_utils._site import claims, resolve
 from ansible_collections.web2py.deploy.plugins.module_utils._spec import Problem, validate
 from ansible_collections.web2py.deploy.plugins.plugin_utils._certificate import problems as certificate_problems
@@ -20,6 +28,7 @@ from ansible_collections.web2py.deploy.plugins.plugin_utils._controller import l
 
 SPECIFICATION = Path(__file__).resolve().parents[2] / "roles/site/meta/argument_specs.yml"
 GROUP = "web2py_web"
+ACCOUNTS = "web2py_user"
 
 
 def options() -> dict[str, Any]:
@@ -34,16 +43,24 @@ class ActionModule(ActionBase):
         task_vars = task_vars or {}
         result = super().run(tmp, task_vars)
         _validation, arguments = self.validate_argument_spec(
-            {"host": {"type": "dict", "required": True}, "purpose": {"choices": ["build", "look"], "default": "build"}}
+            {
+                "host": {"type": "dict", "required": True},
+                "purpose": {"choices": ["build", "look"], "default": "build"},
+                "account": {"type": "bool", "default": False},
+            }
         )
-        host, look = arguments["host"], arguments["purpose"] == "look"
+        host, look, account = arguments["host"], arguments["purpose"] == "look", arguments["account"]
         table = options()
         given, unreadable = self._choices(task_vars)
         if look:
-            choices, problems = examine_names(table, given, host)
+            choices, problems = examine_names(table, in_account(given) if account else given, host)
             choices, _missing = located(choices, task_vars.get("inventory_dir"))
             # Who looks needs no secrets, hence no vault either.
             unreadable = [problem for problem in unreadable if not table.get(problem.variable, {}).get("no_log")]
+        elif account:
+            choices, problems = examine_account(table, given, host, self._other_accounts(table, task_vars))
+            choices, missing = located(choices, task_vars.get("inventory_dir"))
+            problems += missing
         else:
             choices, problems = examine(table, given, host, self._others(table, task_vars))
             names = claims(choices)["names"] if not problems else []
@@ -61,7 +78,7 @@ class ActionModule(ActionBase):
                 ),
             )
             return result
-        result.update(changed=False, site=resolve(choices, host))
+        result.update(changed=False, site=(resolve_account if account else resolve)(choices, host))
         return result
 
     def _choices(self, task_vars: dict[str, Any]) -> tuple[dict[str, Any], list[Problem]]:
@@ -113,16 +130,29 @@ class ActionModule(ActionBase):
             return [Problem("web2py_tls.ca_bundle", repr(path), "holds no certificate", "Give certificates in PEM")]
         return []
 
-    def _others(self, table: dict[str, Any], task_vars: dict[str, Any]) -> list[dict[str, Any]]:
-        """What the other sites of the inventory claim on the same machine."""
-        me = task_vars["inventory_hostname"]
+    def _other_accounts(self, table: dict[str, Any], task_vars: dict[str, Any]) -> list[dict[str, Any]]:
+        """The ports that other sites in accounts of the inventory take on the same machine."""
         found = []
-        for name in task_vars.get("groups", {}).get(GROUP, ()):
+        for name, theirs in self._neighbours(ACCOUNTS, task_vars):
+            values, faults = validate(table["web2py_account"]["options"], theirs.get("web2py_account") or {})
+            if not faults:
+                found.append({"inventory_host": name, "port": port_of(values)})
+        return found
+
+    def _neighbours(self, group: str, task_vars: dict[str, Any]) -> Iterator[tuple[str, Any]]:
+        """Name and variables of the other hosts of a group that are the same machine."""
+        me = task_vars["inventory_hostname"]
+        for name in task_vars.get("groups", {}).get(group, ()):
             theirs = task_vars["hostvars"][name]
             if name == me or theirs.get("ansible_host", name) != task_vars.get("ansible_host", me):
                 continue
-            if theirs.get("ansible_port", 22) != task_vars.get("ansible_port", 22):
-                continue
+            if theirs.get("ansible_port", 22) == task_vars.get("ansible_port", 22):
+                yield name, theirs
+
+    def _others(self, table: dict[str, Any], task_vars: dict[str, Any]) -> list[dict[str, Any]]:
+        """What the other sites of the inventory claim on the same machine."""
+        found = []
+        for name, theirs in self._neighbours(GROUP, task_vars):
             chosen = {key: theirs[key] for key in table if key in theirs}
             chosen.setdefault("web2py_domain", name)
             values, faults = validate(table, chosen)

@@ -51,6 +51,13 @@ def folders(name: str, root: str) -> dict[str, str]:
     return found
 
 
+def account_folders(name: str, home: str) -> dict[str, str]:
+    """The folders of a site in an account: all in one, which nobody else may list or read."""
+    base = f"{home.rstrip('/')}/.local/share/web2py.deploy/{name}"
+    found = {"root": "code", "state": "data", "settings": "settings", "sockets": "run"}
+    return {"base": base, **{key: f"{base}/{folder}" for key, folder in found.items()}}
+
+
 def _within(path: str, parent: str) -> bool:
     return (path + "/").startswith(parent + "/")
 
@@ -86,6 +93,13 @@ def taken(name: str, root: str, units: str = UNITS) -> dict[str, str]:
         files = [os.path.join(units, f"{name}.{kind}") for kind in ("service", "socket")]
         found.update(dict.fromkeys(filter(os.path.lexists, files), ""))
     return found
+
+
+def taken_in_account(name: str, home: str) -> dict[str, str]:
+    """As `taken`, for a site in an account."""
+    paths = account_folders(name, home)
+    found = {paths[key]: owner_of(paths[key]) for key in MODES}
+    return {path: owner for path, owner in found.items() if owner is not None}
 
 
 def differs(path: str, owner: Owner, mode: int) -> bool:

@@ -20,6 +20,11 @@ from ansible_collections.web2py.deploy.plugins.module_utils._backend import (
 )
 from ansible_collections.web2py.deploy.plugins.module_utils._credentials import held
 from ansible_collections.web2py.deploy.plugins.module_utils._folders import fits
+from ansible_collections.web2py.deploy.plugins.module_utils._preflight_account import (
+    account_problems,
+    meaningless,
+    taken_problems,
+)
 from ansible_collections.web2py.deploy.plugins.module_utils._preflight_host import (
     folder_problems,
     host_problems,
@@ -77,19 +82,53 @@ def examine(
     `options` is the argument specification, `given` the variables that begin with web2py_, `host` what host_info
     returned, `others` the names of the other sites that the inventory puts on the same machine (see `claims`).
     """
-    choices, problems = validate(options, {name: value for name, value in given.items() if name not in NOT_CHOICES})
-    problems = [_dead(problem, given) for problem in problems]
-    if problems:
-        # Deeper checks read values in their types; those that are right are still checked.
-        sound, _again = validate(
-            options, {name: given[name] for name in options if name in given and not _faulty(name, problems)}
-        )
-    else:
-        sound = choices
-    problems += _site_problems(sound) + _source_problems(sound, host) + _application_problems(sound)
-    problems += _admin_problems(sound) + _tls_problems(sound) + host_problems(sound, host)
+    choices, sound, problems = _validated(options, given)
+    if sound["web2py_account"] is not None:
+        word = shown(sound["web2py_account"])
+        fault = "is for a site in an account without root"
+        problems.append(Problem("web2py_account", word, fault, "Run the playbook user_site, or remove it"))
+    problems += _content_problems(sound, host) + _tls_problems(sound) + host_problems(sound, host)
     problems += shared_problems(sound, host, others)
     return choices, list(dict.fromkeys(problems))
+
+
+def examine_account(
+    options: Mapping[str, Any],
+    given: Mapping[str, Any],
+    host: Mapping[str, Any],
+    others: Sequence[Mapping[str, Any]] = (),
+) -> tuple[dict[str, Any], list[Problem]]:
+    """As `examine`, for a site in an account without root. `others` are claims of sites on the same machine."""
+    choices, sound, problems = _validated(options, in_account(given))
+    problems += meaningless(options, given)
+    problems += _content_problems({**sound, "web2py_admin": "disabled"}, host) + account_problems(sound, host, others)
+    return choices, list(dict.fromkeys(problems))
+
+
+def in_account(given: Mapping[str, Any]) -> dict[str, Any]:
+    """The choices of a site in an account, also where they say nothing of the account."""
+    return {**given, "web2py_account": given.get("web2py_account") or {}}
+
+
+def _validated(
+    options: Mapping[str, Any], given: Mapping[str, Any]
+) -> tuple[dict[str, Any], dict[str, Any], list[Problem]]:
+    """The choices in their types, the same with defaults instead of those that are wrong, and what is wrong."""
+    choices, problems = validate(options, {name: value for name, value in given.items() if name not in NOT_CHOICES})
+    problems = [_dead(problem, given) for problem in problems]
+    if not problems:
+        return choices, choices, problems
+    # Deeper checks read values in their types; those that are right are still checked.
+    sound, _again = validate(
+        options, {name: given[name] for name in options if name in given and not _faulty(name, problems)}
+    )
+    return choices, sound, problems
+
+
+def _content_problems(choices: Mapping[str, Any], host: Mapping[str, Any]) -> list[Problem]:
+    """What is wrong with a site wherever it lies."""
+    found = _site_problems(choices) + _source_problems(choices, host) + _application_problems(choices)
+    return found + _admin_problems(choices)
 
 
 def _dead(problem: Problem, given: Mapping[str, Any]) -> Problem:
@@ -107,7 +146,11 @@ def examine_names(
     """As `examine`, for those who look at a site or take it away: only what keeps it from being resolved, or from being
     this site."""
     choices, problems = validate(options, {name: value for name, value in given.items() if name not in NOT_CHOICES})
-    return choices, problems or _site_problems(choices) + folder_problems(choices, host)
+    if problems:
+        return choices, problems
+    if choices["web2py_account"] is not None:
+        return choices, _site_problems(choices) + taken_problems(choices["web2py_site"], host)
+    return choices, _site_problems(choices) + folder_problems(choices, host)
 
 
 def _faulty(name: str, problems: Sequence[Problem]) -> bool:

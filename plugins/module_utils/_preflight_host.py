@@ -32,6 +32,7 @@ def folder_problems(choices: Mapping[str, Any], host: Mapping[str, Any]) -> list
 
 
 def platform_problems(choices: Mapping[str, Any], host: Mapping[str, Any]) -> list[Problem]:
+    """Whether a site may lie on this distribution, wherever it lies there."""
     place = (host["distribution"], host["version"])
     shown_place, known = " ".join(place), ", ".join(map(" ".join, SHOWN))
     if place in SHOWN:
@@ -44,21 +45,28 @@ def platform_problems(choices: Mapping[str, Any], host: Mapping[str, Any]) -> li
         found.append(
             Problem("host", shown_place, "has its names written down, but nothing was ever run on it", way_out)
         )
-    words = {name: choices[name] for name in ("web2py_front_end", "web2py_app_server")}
-    words["web2py_tls.provider"] = choices["web2py_tls"]["provider"]
-    for variable, chosen in words.items():
-        for word, why in lacks(*place, [chosen]):
-            found.append(Problem(variable, shown(word), f"does not work on {shown_place}", why))
     if host.get("selinux"):
         way_out = "Make it permissive for a trial: setenforce 0"
         found.append(Problem("host", "SELinux", "enforces its policy, and none is written for a site", way_out))
     return found
 
 
+def program_problems(choices: Mapping[str, Any], host: Mapping[str, Any]) -> list[Problem]:
+    """What the distribution's own programs cannot do."""
+    place = (host["distribution"], host["version"])
+    words = {name: choices[name] for name in ("web2py_front_end", "web2py_app_server")}
+    words["web2py_tls.provider"] = choices["web2py_tls"]["provider"]
+    return [
+        Problem(variable, shown(word), f"does not work on {' '.join(place)}", why)
+        for variable, chosen in words.items()
+        for word, why in lacks(*place, [chosen] if place in WRITTEN else [])
+    ]
+
+
 def host_problems(choices: Mapping[str, Any], host: Mapping[str, Any]) -> list[Problem]:
     found = []
     name = choices["web2py_site"]
-    found += platform_problems(choices, host)
+    found += platform_problems(choices, host) + program_problems(choices, host)
     server = choices["web2py_app_server"]
     having = APP_SERVERS[server].hosts
     if having and (host["distribution"], host["version"]) not in having:

@@ -106,4 +106,6 @@ def runtime_json(site: Mapping[str, Any], versions: Mapping[str, str]) -> str:
         "request_log": site["request_log"],
         "profiles": {"keep": site["profiles"], "folder": f"{site['paths']['state']}/{PROFILES}"},
     }
+    if "facing" in site:
+        settings["facing"] = site["facing"]
     return json.dumps(settings, indent=2, sort_keys=True) + "\n"

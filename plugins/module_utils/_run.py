@@ -61,11 +61,13 @@ def run(
 ) -> subprocess.CompletedProcess[str]:
     """Run a program without a shell, input or our environment; a Problem says which task it failed at.
 
-    `account` (uid, gid) drops all rights but those of that user.
+    `account` (uid, gid) drops all rights but those of that user; who is that user already has no others.
     """
     options: dict[str, Any] = {"umask": 0o022}
     if account is not None:
-        options.update(user=account[0], group=account[1], extra_groups=[], umask=0o027)
+        options.update(umask=0o027)
+    if account is not None and os.geteuid() == 0:
+        options.update(user=account[0], group=account[1], extra_groups=[])
     with tempfile.TemporaryDirectory(prefix="web2py-") as home:
         if account is not None:
             os.chown(home, *account)

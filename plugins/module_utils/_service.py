@@ -111,15 +111,15 @@ def full_name(name: str, suffix: str = ".service") -> str:
     return name if name.endswith(kinds) else name + suffix
 
 
-def parse_show(text: str, names: Sequence[str], clock_offset: float) -> list[Unit]:
+def parse_show(text: str, names: Sequence[str], clock_offset: float, folder: str = UNITS) -> list[Unit]:
     """Units, in the order of their names, from the output of `systemctl show`.
 
-    clock_offset turns systemd's monotonic times into times of day.
+    clock_offset turns systemd's monotonic times into times of day. folder: where our unit files lie.
     """
-    return [_unit(name, block, clock_offset) for name, block in zip(names, text.strip().split("\n\n"))]
+    return [_unit(name, block, clock_offset, folder) for name, block in zip(names, text.strip().split("\n\n"))]
 
 
-def _unit(name: str, block: str, clock_offset: float) -> Unit:
+def _unit(name: str, block: str, clock_offset: float, folder: str) -> Unit:
     values = dict(line.split("=", 1) for line in block.splitlines() if "=" in line)
     begun = int(values.get("InactiveExitTimestampMonotonic") or 0)
     paths = f"{values.get('FragmentPath', '')} {values.get('DropInPaths', '')}".split()
@@ -131,7 +131,7 @@ def _unit(name: str, block: str, clock_offset: float) -> Unit:
         file_state=values.get("UnitFileState", ""),
         stale=values.get("NeedDaemonReload") == "yes",
         can_reload=values.get("CanReload") == "yes",
-        files=tuple(path for path in paths if path.startswith(UNITS + "/")),
+        files=tuple(path for path in paths if path.startswith(folder + "/")),
         life=values.get("InvocationID", ""),
         begun=begun / 1e6 + clock_offset if begun else 0.0,
         main=int(values.get("MainPID") or 0),

@@ -65,10 +65,15 @@ def claims(choices: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def resolve(choices: Mapping[str, Any], host: Mapping[str, Any]) -> dict[str, Any]:
-    """The site that every role reads, from checked choices (see `examine`). It holds no secret."""
+def resolve(
+    choices: Mapping[str, Any], host: Mapping[str, Any], paths: Mapping[str, str] | None = None
+) -> dict[str, Any]:
+    """The site that every role reads, from checked choices (see `examine`). It holds no secret.
+
+    `paths` are its folders where they are not the usual ones.
+    """
     name = choices["web2py_site"]
-    paths = folders(name, choices["web2py_root"])
+    paths = paths or folders(name, choices["web2py_root"])
     settings = paths["settings"]
     current = f"{paths['root']}/current"
     secure = choices["web2py_tls"]["provider"] != "none"

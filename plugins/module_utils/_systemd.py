@@ -8,6 +8,7 @@ Private to this collection.
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Mapping, Sequence, Set
 from typing import Any, NoReturn
@@ -15,6 +16,8 @@ from typing import Any, NoReturn
 from ansible_collections.web2py.deploy.plugins.module_utils._probe import Unanswered, probe
 from ansible_collections.web2py.deploy.plugins.module_utils._service import (
     PROPERTIES,
+    STAMPS,
+    UNITS,
     Unit,
     full_name,
     parse_show,
@@ -29,6 +32,13 @@ class Host:
 
     def __init__(self, module: Any) -> None:
         self.module = module
+        self.folder, self.stamps, self.scope = UNITS, STAMPS, []
+        if module.params["scope"] == "user":
+            # The account's own manager, found without a login.
+            runtime = f"/run/user/{os.geteuid()}"
+            os.environ["XDG_RUNTIME_DIR"] = runtime
+            self.folder = os.path.expanduser("~/.config/systemd/user")
+            self.stamps, self.scope = f"{runtime}/web2py.deploy", ["--user"]
         self.name = full_name(module.params["name"])
         self.names = [full_name(name, ".socket") for name in module.params["sockets"]] + [self.name]
         self.starts = [full_name(name) for name in module.params["starts"]]
@@ -38,7 +48,8 @@ class Host:
 
     def systemctl(self, *arguments: str) -> Any:
         try:
-            return self.module.run_command(["systemctl", "--no-pager", *arguments], handle_exceptions=False)
+            words = ["systemctl", *self.scope, "--no-pager", *arguments]
+            return self.module.run_command(words, handle_exceptions=False)
         except OSError:
             self.module.fail_json(msg="systemctl is missing; this module needs a host that runs systemd")
 
@@ -50,7 +61,7 @@ class Host:
         code, out, err = self.systemctl("show", "--property=" + ",".join(PROPERTIES), *names)
         if code:
             self.module.fail_json(msg=f"systemd does not answer: {err.strip()}")
-        return parse_show(out, names, time.time() - time.monotonic())
+        return parse_show(out, names, time.time() - time.monotonic(), self.folder)
 
     def do(self, commands: Sequence[Sequence[str]]) -> None:
         for command in commands:
@@ -59,8 +70,9 @@ class Host:
                 self.fail(f"systemctl {' '.join(command)} failed: {(err + out).strip()}")
 
     def fail(self, message: str) -> NoReturn:
-        lines = self.module.run_command(["journalctl", "-u", self.name, "-n", "20", "-o", "cat", "--no-pager"])[1]
-        message += f"\nLast lines of its journal:\n{lines.strip()}\nMore: journalctl -u {self.name}"
+        journal = ["journalctl", *self.scope, "-u", self.name]
+        lines = self.module.run_command([*journal, "-n", "20", "-o", "cat", "--no-pager"])[1]
+        message += f"\nLast lines of its journal:\n{lines.strip()}\nMore: {' '.join(journal)}"
         message += tail(self.module.params["log"])
         if self.stopped:
             self.systemctl("stop", *self.names)

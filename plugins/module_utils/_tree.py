@@ -165,7 +165,12 @@ def settle(root: str, owner: Owner, public: str | None = None) -> None:
 
 
 def run_lock(name: str, folder: str = RUN) -> contextlib.AbstractContextManager[None]:
-    """A lock that ends with the host's run, in a folder where nobody else can hold it."""
+    """A lock that ends with the host's run, in a folder where nobody else can hold it.
+
+    An account has no such folder; its home is locked, which leaves nothing behind.
+    """
+    if folder == RUN and os.geteuid() != 0:
+        return _held(os.open(os.path.expanduser("~"), os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC), "the home folder")
     return locked(os.path.join(folder, name + ".lock"))
 
 
@@ -177,14 +182,22 @@ def locked(path: str) -> Iterator[None]:
         handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
     except OSError as error:
         raise Problem(f"{path} cannot be locked: {error.strerror}. Remove it if it is not root's own.") from None
-    with os.fdopen(handle, "r+") as file:
+    with _held(handle, path):
+        yield
+
+
+@contextlib.contextmanager
+def _held(handle: int, name: str) -> Iterator[None]:
+    try:
         deadline = time.monotonic() + _LOCK_SECONDS
         while True:
             try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 break
             except BlockingIOError:
                 if time.monotonic() > deadline:
-                    raise Problem(f"Another run holds {path}. Wait for its end and run again.") from None
+                    raise Problem(f"Another run holds {name}. Wait for its end and run again.") from None
                 time.sleep(0.2)
         yield
+    finally:
+        os.close(handle)

@@ -86,6 +86,11 @@ options:
   log:
     description: A log besides the journal that tells why a unit fails. Its last lines are part of the message.
     type: path
+  scope:
+    description: V(user) means the units of the account that Ansible logs in as, below C(~/.config/systemd/user).
+    type: str
+    choices: [system, user]
+    default: system
   probe:
     description: A question that the running unit must answer with 200. Not asked in check mode.
     type: dict
@@ -184,7 +189,7 @@ def start(module, host):
     unit = units[-1]
     restart = {*params["restart_on"], *own_files(units)}
     seen = {path: see(path) for path in {*restart, *params["reload_on"]}}
-    todo = pending(unit, read_stamp(unit.name), seen) if unit.running else []
+    todo = pending(unit, read_stamp(unit.name, host.stamps), seen) if unit.running else []
     plan = plan_started(
         units, params["enabled"], [path for path in todo if path in restart], [p for p in todo if p not in restart]
     )
@@ -200,7 +205,7 @@ def start(module, host):
             host.systemctl("reset-failed", *host.stopped)  # one that had to be killed has not failed
         if plan.action == "reload":
             time.sleep(0.3)  # systemctl does not wait: give the workers time to stop taking requests for the old code
-        write_stamp(host.wait(deadline, before) if plan.commands else unit, seen)
+        write_stamp(host.wait(deadline, before) if plan.commands else unit, seen, host.stamps)
         if params["probe"]:
             result["answer"] = host.ask(params["probe"], deadline, patient=plan.action != "none")
     module.exit_json(diff=diff(units, steps), **result)
@@ -227,7 +232,7 @@ def ready(module, host):
         units = host.show()
     # What a socket starts began without us: files newer than its start are those that it has not read.
     todo = {
-        unit.name: pending(unit, read_stamp(unit.name), {path: see(path) for path in {*unit.files, *more}})
+        unit.name: pending(unit, read_stamp(unit.name, host.stamps), {path: see(path) for path in {*unit.files, *more}})
         for unit, more in zip(units, [[]] * (len(units) - 1) + [files])
         if unit.running
     }
@@ -255,7 +260,7 @@ def stop(module, host):
         if files:
             host.do([["daemon-reload"]])
             host.systemctl("reset-failed", *host.names, *host.starts)
-        remove_stamp(host.name)
+        remove_stamp(host.name, host.stamps)
     result = {"changed": bool(steps), "action": plan.action, "steps": steps, "pending": []}
     module.exit_json(diff=diff(units, steps), **result)
 
@@ -279,6 +284,7 @@ def main():
             "instead_of": {"type": "list", "elements": "str", "default": []},
             "timeout": {"type": "int", "default": 60},
             "log": {"type": "path"},
+            "scope": {"type": "str", "choices": ["system", "user"], "default": "system"},
             "probe": {"type": "dict", "options": question},
         },
         supports_check_mode=True,

@@ -22,6 +22,15 @@ options:
   root:
     description: Folder under which the site's own folder is to lie.
     type: str
+  account:
+    description:
+      - Whether the site is to lie in the account that Ansible logs in as, without root.
+      - What the account can do is told then, and the site's folders are those in its home.
+    type: bool
+    default: false
+  document_root:
+    description: Folder on the host whose files a web server serves for the account.
+    type: str
 attributes:
   check_mode:
     description: Can run in check mode and return the same.
@@ -101,24 +110,50 @@ host:
       description: Short name, public names and ports of the sites that this collection has built here.
       type: list
       elements: dict
+    account:
+      description: Where O(account) was asked, the account's name, number, home and what it can do.
+      type: dict
+    own_ports:
+      description: Where O(account) was asked, the ports that the site of this name has by its manifest.
+      type: list
+      elements: int
     units:
       description: Service units of the distribution.
       type: list
       elements: str
 """
 
+import os
+
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.web2py.deploy.plugins.module_utils._folders import taken
+from ansible_collections.web2py.deploy.plugins.module_utils._account import account
+from ansible_collections.web2py.deploy.plugins.module_utils._folders import account_folders, taken, taken_in_account
 from ansible_collections.web2py.deploy.plugins.module_utils._host import host
+from ansible_collections.web2py.deploy.plugins.module_utils._tree import read_json
+
+
+def in_account(site, document_root):
+    """What is known of a site in the account."""
+    about = account(site, document_root)
+    manifest = os.path.join(account_folders(site, about["home"])["settings"], "site.json")
+    own = read_json(manifest, {}).get("claims", {}).get("ports", [])
+    return {"account": about, "folders": taken_in_account(site, about["home"]), "own_ports": own}
 
 
 def main() -> None:
     module = AnsibleModule(
-        argument_spec={"site": {"type": "str"}, "root": {"type": "str"}},
+        argument_spec={
+            "site": {"type": "str"},
+            "root": {"type": "str"},
+            "account": {"type": "bool", "default": False},
+            "document_root": {"type": "str"},
+        },
         supports_check_mode=True,
     )
     site, root = module.params["site"], module.params["root"] or ""
+    if module.params["account"]:
+        module.exit_json(changed=False, host={**host(), **in_account(site, module.params["document_root"] or "")})
     module.exit_json(changed=False, host={**host(), "folders": taken(site, root) if site else {}})
 
 

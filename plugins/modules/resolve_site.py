@@ -27,6 +27,10 @@ options:
     type: str
     choices: [build, look]
     default: build
+  account:
+    description: Whether the site lies in an account without root.
+    type: bool
+    default: false
 attributes:
   check_mode:
     description: Can run in check mode and return the same.

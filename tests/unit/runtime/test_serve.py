@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
+import pytest
 from web2py_runtime import serve, servers
 
 
@@ -65,3 +67,31 @@ def test_the_application_knows_who_runs_it() -> None:
     environ: dict[str, Any] = {"SERVER_SOFTWARE": "nginx"}
     serve.named(lambda _environ, _start: [], "paste")(environ, None)
     assert environ["SERVER_SOFTWARE"] == "paste"
+
+
+def test_what_a_web_server_started_ends_after_its_script(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    script = tmp_path / "dispatch.fcgi"
+    told: list[str] = []
+    script.write_text("old")
+    known = serve.identity(str(script))
+
+    class Busy:
+        """Somebody is inside at first."""
+
+        def shut(self, quiet_seconds: float) -> bool:
+            told.append(f"quiet for {quiet_seconds:g} s?")
+            return len(told) > 4
+
+    def sleep(_seconds: float) -> None:
+        told.append("the same" if serve.identity(str(script)) == known else "another")
+        if len(told) == 2:
+            replacement = tmp_path / "new"
+            replacement.write_text("new")
+            replacement.rename(script)
+
+    monkeypatch.setattr(serve, "sleep", sleep)
+    monkeypatch.setattr(serve, "end", lambda: told.append("end"))
+    serve.outlive(Busy(), str(script), known)  # type: ignore[arg-type]
+    assert told == ["the same", "the same", "quiet for 1 s?", "another", "quiet for 1 s?", "end"]
+    script.unlink()
+    assert serve.identity(str(script)) == ()

@@ -117,3 +117,11 @@ def test_a_site_inside_another_is_found(tmp_path: Path, owner: Owner, monkeypatc
     root = str(tmp_path / "shop")
     assert _folders.taken("no-such-site", root) == {root: "shop"}
     assert _folders.taken("shop", root)[root] == "shop"
+
+
+def test_a_site_in_an_account_lies_in_one_folder(tmp_path: Path) -> None:
+    paths = _folders.account_folders("shop", str(tmp_path))
+    assert {path.startswith(f"{tmp_path}/.local/share/web2py.deploy/shop") for path in paths.values()} == {True}
+    assert _folders.taken_in_account("shop", str(tmp_path)) == {}
+    Path(paths["root"]).mkdir(parents=True)
+    assert _folders.taken_in_account("shop", str(tmp_path)) == {paths["root"]: ""}

@@ -10,7 +10,10 @@ import yaml
 from ansible_collections.web2py.deploy.plugins.module_utils import _platforms
 from ansible_collections.web2py.deploy.plugins.module_utils._backend import APP_SERVERS
 from ansible_collections.web2py.deploy.plugins.module_utils._packages import DEBIAN, RED_HAT, packages
-from ansible_collections.web2py.deploy.plugins.module_utils._preflight_host import platform_problems
+from ansible_collections.web2py.deploy.plugins.module_utils._preflight_host import (
+    platform_problems,
+    program_problems,
+)
 
 ROLES = Path(__file__).resolve().parents[4] / "roles"
 CHOICES: dict[str, Any] = {
@@ -78,7 +81,8 @@ def test_what_is_not_shown_to_work_is_told(
     place: tuple[str, str], choices: dict[str, Any], host: dict[str, Any], words: str
 ) -> None:
     host = {"distribution": place[0], "version": place[1], **host}
-    found = platform_problems({**CHOICES, **choices}, host)
+    found = [check({**CHOICES, **choices}, host) for check in (platform_problems, program_problems)]
+    found = [problem for problems in found for problem in problems]
     assert len(found) == 1 and words in str(found[0])
 
 

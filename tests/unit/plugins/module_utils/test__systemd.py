@@ -18,6 +18,7 @@ class Module:
 
     def __init__(self) -> None:
         self.params = {"name": "apache2", "sockets": [], "starts": ["renew"], "instead_of": ["nginx"], "log": None}
+        self.params["scope"] = "system"
         self.commands: list[list[str]] = []
 
     def run_command(self, words: list[str], **_options: Any) -> tuple[int, str, str]:

@@ -123,6 +123,23 @@ class Door(socket.socket):
         return self.inside <= 0
 
 
+def bound(address: str, port: int) -> socket.socket:
+    """A listening socket of our own, where no systemd keeps one."""
+    own = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    own.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    own.bind((address, port))
+    own.listen(1024)
+    return own
+
+
+def given(descriptor: int) -> Door:
+    """The socket that a web server hands over in place of a file, such as standard input."""
+    door = Door(os.dup(descriptor))
+    with open(os.devnull, "rb") as nothing:
+        os.dup2(nothing.fileno(), descriptor)
+    return door
+
+
 def handed() -> range:
     """The descriptors of the sockets that systemd hands over, once; RuntimeError when there is none."""
     count = int(os.environ.get("LISTEN_FDS", "0"))

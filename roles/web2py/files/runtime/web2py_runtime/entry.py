@@ -16,7 +16,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from web2py_runtime import compat, guard, lease, retire, watch
+from web2py_runtime import compat, facing, guard, lease, retire, watch
 
 # What applications import anyway: loaded in the master once instead of in each worker.
 PRELOAD = ("pydal", "gluon.dal", "gluon.html", "gluon.sqlhtml", "gluon.tools", "gluon.cache", "gluon.languages")
@@ -57,6 +57,8 @@ def load() -> Any:
     for name in PRELOAD:
         importlib.import_module(name)
     application = guard.guarded(watch.watched(main.wsgibase, settings), settings)
+    if "facing" in settings:
+        application = facing.faced(application, settings["facing"], settings["url"])
     retire.between_requests()
     # What is loaded by now lives as long as the process: the collector need not look at it again,
     # and forked workers keep sharing its pages.

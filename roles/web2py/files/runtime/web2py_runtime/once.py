@@ -20,9 +20,9 @@ import traceback
 from collections.abc import Callable
 from time import monotonic
 from typing import Any, BinaryIO, NoReturn
-from wsgiref.handlers import BaseCGIHandler
 
 from web2py_runtime.door import Door
+from web2py_runtime.gateway import respond
 from web2py_runtime.guard import Application
 
 PULSE_SECONDS = 1.0
@@ -69,19 +69,12 @@ def variables(source: BinaryIO) -> dict[str, str]:
     return {"SCRIPT_NAME": "", "PATH_INFO": "", "QUERY_STRING": "", **found, "CONTENT_LENGTH": length_told}
 
 
-class Handler(BaseCGIHandler):
-    """The standard library's CGI, without the environment of the process in the request's."""
-
-    os_environ: dict[str, str] = {}  # noqa: RUF012  so it is declared there
-    wsgi_run_once = True
-
-
 def answer(application: Application, connection: socket.socket) -> None:
     """Read the request of a connection and write its answer."""
     with connection.makefile("rb") as source, connection.makefile("wb") as target:
         environ = variables(source)
         body = io.BufferedReader(Body(source, int(environ["CONTENT_LENGTH"])))
-        Handler(body, target, sys.stderr, environ, False, True).run(application)
+        respond(application, environ, body, target)
 
 
 def live_once(application: Application, connection: socket.socket) -> NoReturn:

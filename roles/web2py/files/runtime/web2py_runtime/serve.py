@@ -22,7 +22,7 @@ from time import monotonic, sleep
 from typing import Any
 
 from web2py_runtime import once, servers
-from web2py_runtime.door import Door, inherited
+from web2py_runtime.door import Door, given, inherited
 from web2py_runtime.guard import Application, Environ
 from web2py_runtime.tunnel import tunnelled
 
@@ -127,6 +127,26 @@ def doze(door: Door, seconds: float) -> None:
     end()
 
 
+def identity(path: str) -> tuple[int, ...]:
+    """What tells a file from another one of that name; nothing where there is none."""
+    try:
+        found = os.stat(path)
+    except OSError:
+        return ()
+    return found.st_dev, found.st_ino, found.st_mtime_ns
+
+
+def outlive(door: Door, script: str, known: tuple[int, ...]) -> None:
+    """End after the script that a web server started us by: another one, or none, means that it asks us no more.
+
+    The web server itself would keep some processes of each script for good, with old code, and take them for those of
+    a new file in the old one's place on the disk.
+    """
+    while identity(script) == known or not door.shut(quiet_seconds=PULSE_SECONDS):
+        sleep(PULSE_SECONDS)
+    end()
+
+
 def end() -> None:
     """What the interpreter does at its end, in spite of the server's threads."""
     atexit._run_exitfuncs()
@@ -144,6 +164,8 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--forms-per-minute", type=int, default=5, help="that admin takes")
     parser.add_argument("--body-mb", type=int, default=1, help="of the largest form that admin takes")
     parser.add_argument("--front", type=Path, help="settings of a site without a web server: static files are served")
+    parser.add_argument("--direct", type=int, metavar="MB", help="no front end of ours: largest body of a request")
+    parser.add_argument("--script", help="by which a web server started this, with the socket as standard input")
     return parser.parse_args()
 
 
@@ -168,7 +190,8 @@ def main() -> None:
         return
     # Threads inherit this; only the one that waits for them takes these signals.
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM, signal.SIGINT})
-    door = inherited()[0]
+    script = identity(told.script or "")
+    door = given(0) if told.script else inherited()[0]
     servers.BEFORE_ALL.get(told.server, lambda: None)()
     clock = Clock(loaded())
     # Threads of the system, also where a server has green ones: they go on while the server waits.
@@ -176,8 +199,13 @@ def main() -> None:
     start_new_thread(pulse, (clock, told.request_seconds, told.front is not None))
     if told.idle_seconds:
         start_new_thread(doze, (door, told.idle_seconds))
+    if told.script:
+        start_new_thread(outlive, (door, told.script, script))
     tell("READY=1")
-    outer: Application = proxied(clock) if told.server in servers.HTTP else clock
+    if told.direct and told.server == "waitress":
+        # Its bound is the first length that is too large.
+        servers.waitress(clock, door, told.workers, (told.direct << 20) + 1)
+    outer: Application = proxied(clock) if not told.direct and told.server in servers.HTTP else clock
     if told.admin_port:
         outer = tunnelled(clock, told.admin_port, told.forms_per_minute, told.body_mb)
     servers.SERVERS[told.server](outer, door, told.workers)

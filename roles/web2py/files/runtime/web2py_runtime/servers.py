@@ -115,13 +115,19 @@ def gunicorn(application: Application, processes: int, request_seconds: int, mer
     Server().run()
 
 
-def waitress(application: Application, door: Door, threads: int) -> None:
-    """waitress of the Pylons project."""
+def waitress(application: Application, door: Door, threads: int, body: int = 1 << 34) -> None:
+    """waitress of the Pylons project. The size of a body is limited where no front end does it."""
     module = importlib.import_module("waitress.server")
     door.setblocking(False)
     # Headers of the front end are right; serve.py reads them (`proxied`).
     server = module.create_server(
-        application, sockets=[door], threads=threads, clear_untrusted_proxy_headers=False, connection_limit=1000
+        application,
+        sockets=[door],
+        threads=threads,
+        clear_untrusted_proxy_headers=False,
+        connection_limit=1000,
+        max_request_body_size=body,
+        ident=None,
     )
     server.run()
 
