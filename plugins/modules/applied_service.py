@@ -127,7 +127,7 @@ EXAMPLES = r"""
     name: web2py
     sockets: [web2py.socket]
     reload_on: [/etc/web2py/uwsgi.ini, /srv/web2py/current/release.json]
-    probe: {protocol: uwsgi, address: "unix:/run/web2py/app.sock"}
+    probe: {protocol: uwsgi, address: "unix:/run/web2py/uwsgi.sock"}
 """
 
 RETURN = r"""

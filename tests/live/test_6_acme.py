@@ -86,8 +86,10 @@ def test_a_run_does_not_notice_a_renewal(desk: Desk, authority: dict[str, Any]) 
 
 
 def test_another_name_brings_another_certificate(desk: Desk, authority: dict[str, Any]) -> None:
-    (desk.folder / "choices.yml").write_text(yaml.safe_dump({"web2py_aliases": ["example.org"]}))
-    run = play(desk, "site", "--limit", "www.example.org", "-e", f"@{desk.folder}/choices.yml")
+    inventory = yaml.safe_load((desk.folder / "acme.yml").read_text())
+    inventory["web2py_web"]["hosts"]["www.example.org"]["web2py_aliases"] = ["example.org"]
+    (desk.folder / "acme.yml").write_text(yaml.safe_dump(inventory))
+    run = play(desk, "site", "--limit", "www.example.org")
     assert run.status == 0, run.output
     assert "DNS:example.org" in desk.on_host(
         "openssl x509 -noout -ext subjectAltName -in /etc/web2py/tls/live/certificate.pem"

@@ -47,13 +47,15 @@ PASSWORD = "a tunnel for the tests"
 
 
 def choices(front_end: str, server: str) -> dict[str, Any]:
-    probe = {"name": "probe", "source": {"type": "directory", "path": str(ROOT / "tests/applications/probe")}}
+    # Once, so that it is taken away again.
+    admin = {"web2py_admin": "tunnel", "web2py_admin_password": PASSWORD} if server == "mod_python" else {}
+    source = {"type": "directory", "path": str(ROOT / "tests/applications/probe")}
+    own = [{"name": name, "source": source} for name in (["probe", "admin"] if admin else ["probe"])]
     return {
         "web2py_front_end": front_end,
         "web2py_app_server": server,
-        "web2py_applications": [{"name": "starter", "source": {"type": "starter"}}, probe],
-        # Once, so that it is taken away again.
-        **({"web2py_admin": "tunnel", "web2py_admin_password": PASSWORD} if server == "mod_python" else {}),
+        "web2py_applications": [{"name": "starter", "source": {"type": "starter"}}, *own],
+        **admin,
     }
 
 
@@ -177,11 +179,11 @@ def test_the_new_one_serves_and_the_old_one_is_gone(switch: tuple[str, str, Run,
             assert (desk.on_host(f"systemctl is-enabled {unit}", check=False).strip() == "enabled") is wanted, unit
         assert bool(desk.on_host(f"pgrep -x {other.program}", check=False)) is wanted, name
     path = backend("web2py", front_end, server)["path"]
-    assert bool(desk.on_host("find /run/web2py -type s -name app.sock", check=False)) is bool(path)
+    assert desk.on_host("find /run/web2py -type s", check=False).split() == ([path] if path else [])
     assert desk.on_host("systemctl is-active web2py.socket", check=False).strip() == ("active" if path else "inactive")
     # The tunnel's instance is another thing, and may be there without being asked.
     processes = desk.on_host("ps -u web2py -o args --no-headers | grep -v -e --admin-port", check=False)
-    words = {"mod_wsgi": "wsgi:web2py", "mod_python": "apache2 -k", "uwsgi": "uwsgi"}
+    words = {"mod_wsgi": "wsgi:web2py", "mod_python": "apache2 -k", "uwsgi": "uWSGI master"}
     seen = {name for name in {name for _front_end, name in SWITCHES} if words.get(name, f"serve {name}") in processes}
     assert seen == {server}, processes
 

@@ -10,8 +10,8 @@ from ansible_collections.web2py.deploy.plugins.module_utils import _backend
 def test_the_socket_carries_the_name_of_the_site() -> None:
     assert _backend.backend("shop", "nginx", "uwsgi") == {
         "protocol": "uwsgi",
-        "address": "unix:/run/shop/app.sock",
-        "path": "/run/shop/app.sock",
+        "address": "unix:/run/shop/uwsgi.sock",
+        "path": "/run/shop/uwsgi.sock",
         "include": "",
     }
 

@@ -305,8 +305,8 @@ def test_everything_a_site_owns_carries_its_name() -> None:
     assert all("/shop" in path for path in site["paths"].values())
     assert site["server"]["backend"] == {
         "protocol": "uwsgi",
-        "address": "unix:/run/shop/app.sock",
-        "path": "/run/shop/app.sock",
+        "address": "unix:/run/shop/uwsgi.sock",
+        "path": "/run/shop/uwsgi.sock",
         "include": "",
     }
 
