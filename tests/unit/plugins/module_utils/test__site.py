@@ -453,7 +453,7 @@ def test_without_a_web_server_the_application_server_has_its_unit_and_user() -> 
     front_end = site["front_end"]
     assert (front_end["unit"], front_end["user"]) == ("web2py.service", "web2py")
     assert (front_end["former"], front_end["instead_of"]) == (["nginx"], ["nginx.service"])
-    assert site["server"]["backend"]["address"] == "unix:/run/web2py/app.sock"
+    assert site["server"]["backend"]["address"] == "unix:/run/web2py/http.sock"
     assert [row for row in site["requirements"] if row.startswith("whitenoise==")]
     assert site["claims"]["alone"] is True
 
