@@ -22,7 +22,7 @@ print(json.dumps(sorted({{name for _file, _line, name in pstats.Stats(newest).st
 def logged(site: Site, machine: Machine, unit: str, inside: bool) -> Any:
     """Lines of the server's log that hold a word."""
     folder = f"/var/log/{machine.property(site['front_end']['unit'], 'Id').removesuffix('.service')}"
-    log = f"cat {folder}/*error.log" if inside else f"journalctl -u {unit} -o cat --no-pager"
+    log = f"cat {folder}/*error.log" if inside else f"journalctl --sync; journalctl -u {unit} -o cat --no-pager"
     return lambda word: [line for line in machine.lines(log) if word in line]
 
 
@@ -37,7 +37,8 @@ def test_requests_are_in_the_log_where_asked_for(site: Site, machine: Machine, p
         assert f"request {client} GET /probe/small/index 200 " in line
     assert logged("not-for-the-log") == []
     excused(site, "logs")
-    assert site["request_log"] or logged("/probe/small/index") == []
+    # The site that the host had before may have been asked for it.
+    assert site["request_log"] or len(logged("/probe/small/index 200")) == before
 
 
 def test_profiles_are_there_where_asked_for(site: Site, machine: Machine, probe: Probe) -> None:

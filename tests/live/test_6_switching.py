@@ -26,6 +26,7 @@ SWITCHES = [
     ("apache", "mod_python"),
     ("apache", "mod_wsgi"),
     ("lighttpd", "fastcgi"),
+    ("none", "rocket"),
     ("nginx", "cgi"),
     ("nginx", "rocket"),
     ("nginx", "uwsgi"),

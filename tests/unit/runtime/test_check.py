@@ -22,6 +22,10 @@ def url_in(request, environ): return None, None, environ
 def wsgibase(environ, start_response):
     path = environ["PATH_INFO"]
     print("an application prints")
+    if path == "/hosts":
+        import socket
+        from gluon.settings import global_settings
+        assert {"127.0.0.1", "::1", socket.gethostname()} <= set(global_settings.local_hosts)
     if path == "/raises": raise RuntimeError("out of web2py")
     if path == "/broken": logging.getLogger("web2py").error("Traceback: the model exploded")
     start_response("500 X" if path == "/broken" else "404 Y" if path == "/missing" else "200 OK", [])
@@ -65,6 +69,11 @@ def check(runtime: Path, cwd: Path, *paths: str) -> tuple[int, list[str]]:
 
 def test_release_that_answers_passes(release: Path) -> None:
     assert check(release / "runtime", release, "/", "/missing", "/healthz") == (0, [])
+
+
+def test_requests_need_not_look_up_the_host(release: Path) -> None:
+    """The names and addresses of this host are known before the first of them."""
+    assert check(release / "runtime", release, "/hosts") == (0, [])
 
 
 def test_failures_carry_their_traceback(release: Path) -> None:

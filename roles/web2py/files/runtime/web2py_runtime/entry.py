@@ -12,6 +12,7 @@ import gc
 import importlib
 import json
 import os
+import socket
 import sys
 from pathlib import Path
 from typing import Any
@@ -29,6 +30,18 @@ def release_folder() -> Path:
         if (folder / "runtime.json").is_file():
             return folder.resolve()
     raise RuntimeError(f"No release around {__file__} nor {Path.cwd()}: runtime.json is missing there.")
+
+
+def own_names() -> list[str]:
+    """What web2py takes for this host itself (gluon/main.py, local_hosts)."""
+    names = {"127.0.0.1", "::ffff:127.0.0.1", "::1"}
+    try:
+        name = socket.getfqdn()
+        rows = socket.getaddrinfo(name, None, type=socket.SOCK_STREAM)
+        names |= {socket.gethostname(), name, *(str(row[4][0]) for row in rows)}
+    except (OSError, UnicodeError):
+        pass
+    return sorted(names)
 
 
 def load() -> Any:
@@ -49,6 +62,9 @@ def load() -> Any:
     from gluon.storage import Storage
 
     global_settings.web2py_runtime_handler = True
+    # The first request of each process would ask the name servers for it, for seconds where they do not answer; and each
+    # of CGI's is the first.
+    global_settings.local_hosts = own_names()
     # Tracebacks go to the journal as well as into tickets.
     global_settings.cmd_options = Storage(errors_to_console=True)
     main = importlib.import_module("gluon.main")
