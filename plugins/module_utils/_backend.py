@@ -153,7 +153,7 @@ def backend(site: str, front_end: str, app_server: str) -> Backend:
         return {"protocol": spoken, "address": "", "path": "", "include": f"/etc/{site}/{spoken}.conf"}
     # Behind the launcher's own door, which speaks https to the public, the server has a socket like any other.
     spoken = "http" if spoken == "https" else spoken
-    # A name for each protocol: while the server changes, the front end of before must not speak to the new one in its own
-    # words, which would wait for more of them.
+    # A name for each protocol: while the server changes, the front end of before must not speak to the new one in words
+    # of which that would wait for more.
     path = f"/run/{site}/{spoken}.sock"
     return {"protocol": spoken, "address": f"unix:{path}", "path": path, "include": ""}

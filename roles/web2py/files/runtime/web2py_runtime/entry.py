@@ -62,8 +62,8 @@ def load() -> Any:
     from gluon.storage import Storage
 
     global_settings.web2py_runtime_handler = True
-    # The first request of each process would ask the name servers for it, for seconds where they do not answer; and each
-    # of CGI's is the first.
+    # The first request of each process would ask the name servers, for seconds where they do not answer; and each of
+    # CGI's is the first.
     global_settings.local_hosts = own_names()
     # Tracebacks go to the journal as well as into tickets.
     global_settings.cmd_options = Storage(errors_to_console=True)
