@@ -16,6 +16,7 @@ from typing import Any
 from ansible_collections.web2py.deploy.plugins.module_utils._acme import problems as acme_problems
 from ansible_collections.web2py.deploy.plugins.module_utils._backend import (
     DEAD,
+    FRONT_ENDS,
     protocol,
 )
 from ansible_collections.web2py.deploy.plugins.module_utils._credentials import held
@@ -87,7 +88,8 @@ def examine(
         word = shown(sound["web2py_account"])
         fault = "is for a site in an account without root"
         problems.append(Problem("web2py_account", word, fault, "Run the playbook user_site, or remove it"))
-    problems += _content_problems(sound, host) + _tls_problems(sound) + host_problems(sound, host)
+    problems += _content_problems(sound, host) + _front_end_problems(sound)
+    problems += _tls_problems(sound) + host_problems(sound, host)
     problems += shared_problems(sound, host, others)
     return choices, list(dict.fromkeys(problems))
 
@@ -345,6 +347,14 @@ def _source_problems(choices: Mapping[str, Any], host: Mapping[str, Any]) -> lis
             )
         )
     return found
+
+
+def _front_end_problems(choices: Mapping[str, Any]) -> list[Problem]:
+    name, proxies = choices["web2py_front_end"], choices["web2py_trusted_proxies"]
+    if not proxies or "forwarded" not in FRONT_ENDS[name].lacks:
+        return []
+    trouble = f"{name} cannot tell whose word on the client's address to take"
+    return [Problem("web2py_trusted_proxies", shown(proxies), trouble, "Remove them, or use another web2py_front_end")]
 
 
 def _application_problems(choices: Mapping[str, Any]) -> list[Problem]:

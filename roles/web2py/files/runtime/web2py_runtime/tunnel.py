@@ -27,7 +27,7 @@ METHODS = ("GET", "HEAD", "POST")
 MEGABYTE = 1 << 20
 # What a client claims about himself or his request.
 CLAIMS = (
-    "HTTP_X_FORWARDED_",
+    "HTTP_X_FORWARDED",
     "HTTP_X_REAL_IP",
     "HTTP_FORWARDED",
     "HTTP_CLIENT_IP",
@@ -61,6 +61,12 @@ class Forms:
                 return False
             self.times.append(now)
             return True
+
+
+def forget_claims(environ: Environ) -> None:
+    """Take away what a client claims."""
+    for name in [name for name in environ if name.startswith(CLAIMS)]:
+        del environ[name]
 
 
 def asked_by_name(environ: Environ) -> bool:
@@ -119,8 +125,7 @@ def tunnelled(application: Application, port: int, forms_per_minute: int, body_m
             return refused(start_response, "429 Too Many Requests", "Please wait a minute and try again.\n")
         if environ.get("PATH_INFO") == "/":
             return redirected(start_response, "/admin")
-        for name in [name for name in environ if name.startswith(CLAIMS)]:
-            del environ[name]
+        forget_claims(environ)
         environ.pop("HTTPS", None)
         environ.update({MARK: True, "wsgi.url_scheme": "http", "SERVER_NAME": NAMES[0], "SERVER_PORT": str(port)})
         environ.setdefault("QUERY_STRING", "")
