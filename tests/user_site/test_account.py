@@ -131,6 +131,12 @@ def test_no_other_user_reads_anything(account: Any) -> None:
     assert private == []
 
 
+def test_the_status_tells_of_it_and_changes_nothing(account: Any, status: str) -> None:
+    port = f":{account.way['port']}" if account.way["web"] == "port" else ""
+    assert f"http://{account.name}.example.org{port} answers 200" in status
+    assert status.count("changed=0 ") == status.count("changed=") > 0
+
+
 @late
 def test_a_killed_server_comes_back(account: Any, answers: Callable[[], bool]) -> None:
     number = account.web.ask("/probe/default/worker").json()["pid"]
