@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ansible_collections.web2py.deploy.plugins.module_utils._folders import account_folders
+from ansible_collections.web2py.deploy.plugins.module_utils._info import first_page
 from ansible_collections.web2py.deploy.plugins.module_utils._policy import ACME_PATH
 from ansible_collections.web2py.deploy.plugins.module_utils._site import resolve
 
@@ -153,6 +154,7 @@ def resolve_account(choices: Mapping[str, Any], host: Mapping[str, Any]) -> dict
             "address": address,
             "port": port,
             "document_root": (chosen["document_root"] or "").rstrip("/"),
+            "first_page": first_page(site),
             "static": LINKS,
             "script": script,
             "links": links(site, (chosen["document_root"] or "").rstrip("/")),

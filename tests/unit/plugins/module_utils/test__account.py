@@ -180,6 +180,16 @@ def test_a_port_behind_a_proxy_of_the_hoster() -> None:
     assert (site["url"], site["facing"]["proxied"]) == ("https://shop.example.org", True)
 
 
+def test_the_default_application_is_asked() -> None:
+    shop = {"name": "shop", "source": {"type": "starter"}, "check_path": "/shop/cart"}
+    both = [{"name": "blog", "source": {"type": "starter"}, "check_path": None}, shop]
+    for name, path in (("shop", "/shop/cart"), ("blog", "/"), ("", "/")):
+        given = {**choose(), "web2py_applications": both, "web2py_default_application": name}
+        choices, found = examine_account(OPTIONS, given, host())
+        assert found == []
+        assert resolve_account(choices, host())["account"]["first_page"] == path
+
+
 def test_what_starts_it_and_where() -> None:
     way = {"web": "port", "port": None, "start": None}
     assert (started(way), port_of(way)) == ("systemd", 8080)
