@@ -55,7 +55,9 @@ def program_problems(choices: Mapping[str, Any], host: Mapping[str, Any]) -> lis
     """What the distribution's own programs cannot do."""
     place = (host["distribution"], host["version"])
     words = {name: choices[name] for name in ("web2py_front_end", "web2py_app_server")}
-    words["web2py_tls.provider"] = choices["web2py_tls"]["provider"]
+    # Plain http asks for nothing; by the same word the front end asks for much.
+    if choices["web2py_tls"]["provider"] != "none":
+        words["web2py_tls.provider"] = choices["web2py_tls"]["provider"]
     return [
         Problem(variable, shown(word), f"does not work on {' '.join(place)}", why)
         for variable, chosen in words.items()
