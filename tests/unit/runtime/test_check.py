@@ -99,7 +99,7 @@ def test_a_page_without_end_ends_the_process_that_a_web_server_started(release: 
     command += ["--request-seconds", "1", "--mercy-seconds", "1", "--direct", "1", "--script", str(tmp_path / "script")]
     with socket.create_server(("127.0.0.1", 0)) as door:
         environment = {"PYTHONPATH": str(release / "runtime")}
-        process = subprocess.Popen(command, env=environment, cwd=release, stdin=door, stdout=subprocess.PIPE)
+        process = subprocess.Popen(command, env=environment, cwd=release, stdin=door.fileno(), stdout=subprocess.PIPE)
         with process, socket.create_connection(door.getsockname()) as visitor:
             visitor.sendall(b"GET /endless HTTP/1.0\r\n\r\n")
             try:
