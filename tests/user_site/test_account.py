@@ -189,7 +189,8 @@ def test_cron_brings_back_a_keeper_that_was_killed(account: Any, answers: Callab
     if account.starts != "cron":
         pytest.skip("cron starts another one only")
     command = account.user("crontab -l | grep '^\\*/5' | cut -d' ' -f6-").strip()
-    account.root(f"kill -9 $(pgrep -u {account.name} -f web2py_runtime)")
+    # The server ends with its keeper.
+    account.root(f"kill -9 $(pgrep -u {account.name} -f web2py_runtime.keep)")
     account.user(command)
     assert "same" in account.user(f"{account.base}/server start")
     waited(answers, 60)

@@ -185,3 +185,11 @@ def test_a_keeper_ends_after_its_lock(run: Run, port: int, tmp_path: Path) -> No
         time.sleep(0.05)
     with pytest.raises(OSError):
         page(port)
+
+
+def test_a_server_does_not_outlive_its_keeper(run: Run, port: int, tmp_path: Path) -> None:
+    """It would hold the port, and nobody could keep another."""
+    run("start")
+    number = page(port)[0]
+    os.kill(keep.noted(str(tmp_path / "lock"))["number"], 9)
+    assert run("start") == "started" and page(port)[0] != number

@@ -71,7 +71,9 @@ def noted(path: str) -> dict[str, Any]:
 
 def start(command: list[str], door: int, line: str) -> subprocess.Popen[bytes]:
     """Start the server in the way systemd would: with the socket, its number, and a line to tell how it does."""
-    code = f"import os, sys; door = int(sys.argv[1]); os.dup2(door, {FIRST}); door == {FIRST} or os.close(door);"
+    # It ends with its keeper, whatever that dies of (prctl(2), PR_SET_PDEATHSIG): the next one needs the port.
+    code = "import ctypes, os, sys; ctypes.CDLL(None).prctl(1, 9); door = int(sys.argv[1]);"
+    code += f" os.dup2(door, {FIRST}); door == {FIRST} or os.close(door);"
     code += " os.environ['LISTEN_PID'] = str(os.getpid()); os.execv(sys.argv[2], sys.argv[2:])"
     environment = {**os.environ, "LISTEN_FDS": "1", "NOTIFY_SOCKET": line}
     launcher = [sys.executable, "-c", code, str(door), *command]
