@@ -31,12 +31,12 @@ NO_GZIP = re.compile(r"\bgzip\s*;\s*q=0(?:\.0*)?\s*(?:,|$)", re.IGNORECASE)
 CLAIMS = ("HTTP_X_FORWARDED_", "HTTP_FORWARDED", "HTTP_X_REAL_IP", "HTTP_CLIENT_IP", "HTTP_PROXY")
 
 
-def refusal(status: int, start_response: Callable[..., Any]) -> Iterable[bytes]:
-    """A short answer that says no more than it must."""
+def refusal(status: int, environ: Environ, start_response: Callable[..., Any]) -> Iterable[bytes]:
+    """A short answer that says no more than it must; to HEAD without a body, which would pass for the next answer."""
     body = f"{status} {REASONS[status]}\n".encode()
     headers = [("Content-Type", "text/plain"), ("Content-Length", str(len(body)))]
     start_response(f"{status} {REASONS[status]}", headers)
-    return [body]
+    return [] if environ.get("REQUEST_METHOD") == "HEAD" else [body]
 
 
 def path_of(environ: Environ) -> str:
@@ -97,7 +97,8 @@ def cleaned(environ: Environ, path: str, facing: dict[str, Any], url: str) -> No
 def completed(path: str, headers: Headers, facing: dict[str, Any], status: str = "200") -> Headers:
     """Headers of an answer, with those that every answer has."""
     names = {name.lower() for name, _value in headers}
-    found = [(name, value) for name, value in headers if name not in facing["headers"]]
+    own = {name.lower() for name in facing["headers"]}
+    found = [(name, value) for name, value in headers if name.lower() not in own]
     if re.search(facing["static_any"], path) and status.startswith(("200", "206", "304")):
         found = [(name, value) for name, value in found if name.lower() not in ("cache-control", "expires", "pragma")]
         cache = facing["cache_versioned" if re.search(facing["static_versioned"], path) else "cache"]
@@ -135,9 +136,9 @@ def faced(application: Application, facing: dict[str, Any], url: str) -> Applica
 
         status = fault(environ, path, facing)
         if status:
-            return refusal(status, start)
+            return refusal(status, environ, start)
         cleaned(environ, path, facing, url)
         found = application(environ, start)
-        return refusal(416, start) if lacking else found
+        return refusal(416, environ, start) if lacking else found
 
     return answer
