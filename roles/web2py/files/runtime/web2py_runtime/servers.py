@@ -18,7 +18,7 @@ from collections.abc import Callable
 from typing import Any
 
 from web2py_runtime.door import Door
-from web2py_runtime.guard import Application, Environ
+from web2py_runtime.guard import Application
 
 # The front end limits what comes; these take all that it lets through: bytes of a line, and headers.
 LINE, HEADERS = 8190, 1000
@@ -205,12 +205,7 @@ def cheroot(application: Application, door: Door, threads: int) -> None:
             self.socket = door
             # It sets options and looks at the address; ours is set.
 
-    def decoded(environ: Environ, start_response: Any) -> Any:
-        # It leaves these as they came, and web2py would decode them behind its own check of the path.
-        environ["PATH_INFO"] = environ["PATH_INFO"].replace("%2F", "/")
-        return application(environ, start_response)
-
-    server = Server((NAME, 0), decoded, numthreads=threads, max=threads, request_queue_size=1024)
+    server = Server((NAME, 0), application, numthreads=threads, max=threads, request_queue_size=1024)
     server.safe_start()
 
 
