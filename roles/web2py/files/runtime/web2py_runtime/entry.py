@@ -71,6 +71,7 @@ def load() -> Any:
     main = importlib.import_module("gluon.main")
     compat.after_import(settings["versions"]["web2py"])
     guard.close_admin(main, settings["admin"], root)
+    guard.refuse_dots(main)
     for name in PRELOAD:
         importlib.import_module(name)
     application = guard.guarded(watch.watched(main.wsgibase, settings), settings)
