@@ -15,7 +15,7 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from web2py_runtime.guard import Application, Environ, Headers
-from web2py_runtime.tunnel import MEGABYTE, too_long
+from web2py_runtime.tunnel import MEGABYTE, forget_claims, too_long
 
 REASONS = {
     400: "Bad Request",
@@ -27,8 +27,6 @@ REASONS = {
 }
 # web2py looks for the word only.
 NO_GZIP = re.compile(r"\bgzip\s*;\s*q=0(?:\.0*)?\s*(?:,|$)", re.IGNORECASE)
-# What proxies say; none of it comes from a front end of ours.
-CLAIMS = ("HTTP_X_FORWARDED_", "HTTP_FORWARDED", "HTTP_X_REAL_IP", "HTTP_CLIENT_IP", "HTTP_PROXY")
 
 
 def refusal(status: int, environ: Environ, start_response: Callable[..., Any]) -> Iterable[bytes]:
@@ -74,8 +72,7 @@ def cleaned(environ: Environ, path: str, facing: dict[str, Any], url: str) -> No
     told = environ.get("HTTP_X_FORWARDED_FOR", "").rpartition(",")[2].strip() if facing["proxied"] else ""
     hosts = (environ.get("HTTP_X_FORWARDED_HOST" if facing["proxied"] else "HTTP_HOST") or "").rpartition(",")[2]
     host = hosts.strip().partition(":")[0].lower()
-    for name in [name for name in environ if name.startswith(CLAIMS)]:
-        del environ[name]
+    forget_claims(environ)
     if told:
         environ["REMOTE_ADDR"] = told
     if NO_GZIP.search(environ.get("HTTP_ACCEPT_ENCODING", "")):

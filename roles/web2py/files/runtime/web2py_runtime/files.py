@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from typing import Any, BinaryIO
 
+from web2py_runtime.gateway import Body, hear_out
 from web2py_runtime.guard import Application, Environ, Headers
 
 # Answers below that many bytes are not worth compressing.
@@ -124,22 +125,6 @@ def fronted(application: Application, settings: Mapping[str, Any], root: str) ->
     return heard_out(answer)
 
 
-class Body(io.RawIOBase):
-    """The body of a request, which ends where it ends: some servers give their socket."""
-
-    def __init__(self, stream: Any, length: int) -> None:
-        self.stream, self.left = stream, length
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, room: Any) -> int:
-        block = self.stream.read(min(len(room), self.left))
-        room[: len(block)] = block
-        self.left -= len(block)
-        return len(block)
-
-
 def heard_out(application: Application) -> Application:
     """No request is answered to its end before all of its body is read, also by an application that wants none of it.
 
@@ -150,7 +135,7 @@ def heard_out(application: Application) -> Application:
         length = int(environ.get("CONTENT_LENGTH") or 0)
         if not length:
             return application(environ, start_response)
-        body = io.BufferedReader(Body(environ["wsgi.input"], length))
+        body = io.BufferedReader(Body(environ["wsgi.input"].read, length))
         return _heard(application({**environ, "wsgi.input": body}, start_response), body)
 
     return answer
@@ -165,8 +150,7 @@ def _heard(parts: Iterable[bytes], body: BinaryIO) -> Iterator[bytes]:
             close()
         # Who sends it may be gone.
         with suppress(OSError):
-            while body.read(1 << 16):
-                pass
+            hear_out(body)
 
 
 def compressed(application: Application, types: Iterable[str]) -> Application:

@@ -103,8 +103,7 @@ class Child:
             os.dup2(self.inner.fileno(), FIRST)
             signal.pthread_sigmask(signal.SIG_SETMASK, ())
             os.environ.update(LISTEN_FDS="1", LISTEN_PID=str(os.getpid()))
-            # No shell: the words are our own.
-            os.execv(sys.executable, [sys.executable, "-m", "web2py_runtime.serve", *self.arguments])  # noqa: S606
+            os.execv(sys.executable, [sys.executable, "-m", "web2py_runtime.serve", *self.arguments])  # noqa: S606  our own words
 
     def ended(self) -> bool:
         """Whether it has ended."""

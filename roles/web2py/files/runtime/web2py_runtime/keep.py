@@ -239,7 +239,7 @@ def main() -> int:
         for descriptor in (locked, door):
             os.set_inheritable(descriptor, True)
         os.environ[HELD] = f"{locked} {door}"
-        os.execv(sys.executable, [sys.executable, "-m", "web2py_runtime.keep", *sys.argv[1:]])  # noqa: S606
+        os.execv(sys.executable, [sys.executable, "-m", "web2py_runtime.keep", *sys.argv[1:]])  # noqa: S606  our own words
     return 0
 
 

@@ -63,6 +63,12 @@ class Forms:
             return True
 
 
+def forget_claims(environ: Environ) -> None:
+    """What a client claims is gone: it comes from no front end of ours."""
+    for name in [name for name in environ if name.startswith(CLAIMS)]:
+        del environ[name]
+
+
 def asked_by_name(environ: Environ) -> bool:
     """Whether the loopback address itself was asked. A stranger's name that leads here was put there by a stranger."""
     host = str(environ.get("HTTP_HOST", "")).lower()
@@ -119,8 +125,7 @@ def tunnelled(application: Application, port: int, forms_per_minute: int, body_m
             return refused(start_response, "429 Too Many Requests", "Please wait a minute and try again.\n")
         if environ.get("PATH_INFO") == "/":
             return redirected(start_response, "/admin")
-        for name in [name for name in environ if name.startswith(CLAIMS)]:
-            del environ[name]
+        forget_claims(environ)
         environ.pop("HTTPS", None)
         environ.update({MARK: True, "wsgi.url_scheme": "http", "SERVER_NAME": NAMES[0], "SERVER_PORT": str(port)})
         environ.setdefault("QUERY_STRING", "")
