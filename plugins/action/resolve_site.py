@@ -13,7 +13,7 @@ import yaml
 from ansible.errors import AnsibleError
 from ansible.plugins.action import ActionBase
 
-from ansible_collections.web2py.deploy.plugins.module_utils._account import port_of, resolve_account
+from ansible_collections.web2py.deploy.plugins.module_utils._account import claimed, resolve_account
 from ansible_collections.web2py.deploy.plugins.module_utils._preflight import (
     PREFIX,
     examine,
@@ -131,12 +131,15 @@ class ActionModule(ActionBase):
         return []
 
     def _other_accounts(self, table: dict[str, Any], task_vars: dict[str, Any]) -> list[dict[str, Any]]:
-        """The ports that other sites in accounts of the inventory take on the same machine."""
+        """What other sites in accounts of the inventory take on the same machine."""
         found = []
+        mine = task_vars["hostvars"][task_vars["inventory_hostname"]].get("ansible_user")
+        asked = {key: table[key] for key in ("web2py_site", "web2py_account")}
         for name, theirs in self._neighbours(ACCOUNTS, task_vars):
-            values, faults = validate(table["web2py_account"]["options"], theirs.get("web2py_account") or {})
+            given = in_account({key: theirs[key] for key in asked if key in theirs})
+            values, faults = validate(asked, given)
             if not faults:
-                found.append({"inventory_host": name, "port": port_of(values)})
+                found.append({"inventory_host": name, **claimed(values, theirs.get("ansible_user") == mine)})
         return found
 
     def _neighbours(self, group: str, task_vars: dict[str, Any]) -> Iterator[tuple[str, Any]]:

@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ansible_collections.web2py.deploy.plugins.module_utils._folders import account_folders
+from ansible_collections.web2py.deploy.plugins.module_utils._info import first_page
 from ansible_collections.web2py.deploy.plugins.module_utils._policy import ACME_PATH
 from ansible_collections.web2py.deploy.plugins.module_utils._site import resolve
 
@@ -40,12 +41,12 @@ def mark(site: str) -> str:
 
 def account(site: str, document_root: str) -> dict[str, Any]:
     """What the account that runs this can do, and what is in the way of the site."""
-    user = pwd.getpwuid(os.geteuid())
+    user, home = pwd.getpwuid(os.geteuid()), os.path.expanduser("~")
     ensured = subprocess.run([PYTHON, "-c", "import ensurepip, venv"], capture_output=True, check=False)
     return {
         "name": user.pw_name,
         "uid": user.pw_uid,
-        "home": os.path.expanduser("~"),
+        "home": home,
         "venv": ensured.returncode == 0,
         "git": bool(shutil.which("git")),
         "crontab": bool(shutil.which("crontab")),
@@ -53,6 +54,7 @@ def account(site: str, document_root: str) -> dict[str, Any]:
         "lingers": os.path.exists(f"/var/lib/systemd/linger/{user.pw_name}"),
         "document_root": in_the_way(site, document_root) if document_root else "",
         "ours": ours(site, document_root) if document_root else [],
+        "linked": linked(account_folders(site, home)["base"], document_root) if document_root else [],
     }
 
 
@@ -80,6 +82,16 @@ def ours(site: str, root: str) -> list[str]:
     return found
 
 
+def linked(base: str, root: str) -> list[str]:
+    """The links in a document root to the site, also those of applications that it had."""
+    folder = os.path.join(root, LINKS)
+    try:
+        paths = [os.path.join(folder, name) for name in sorted(os.listdir(folder))]
+        return [path for path in paths if os.path.islink(path) and os.readlink(path).startswith(base + "/")]
+    except OSError:
+        return []
+
+
 def started(choices: Mapping[str, Any]) -> str:
     """What starts the site: the word chosen, else what suits the way of the web server."""
     return choices["start"] or ("none" if choices["web"] in STARTED_BY_WEB else "systemd")
@@ -88,6 +100,21 @@ def started(choices: Mapping[str, Any]) -> str:
 def port_of(choices: Mapping[str, Any]) -> int | None:
     """The port that the site listens on, if any."""
     return None if choices["web"] in STARTED_BY_WEB else choices["port"] or PORT
+
+
+def root_of(choices: Mapping[str, Any]) -> str:
+    """The document root, "" for none."""
+    return (choices["document_root"] or "").rstrip("/")
+
+
+def claimed(choices: Mapping[str, Any], own: bool) -> dict[str, Any]:
+    """What a site takes on a machine; its name and its document root count in the own account only."""
+    way = choices["web2py_account"]
+    return {
+        "port": port_of(way),
+        "site": choices["web2py_site"] if own else None,
+        "document_root": root_of(way) if own else "",
+    }
 
 
 def links(site: Mapping[str, Any], root: str) -> list[dict[str, str]]:
@@ -106,6 +133,7 @@ def resolve_account(choices: Mapping[str, Any], host: Mapping[str, Any]) -> dict
     server, script = WEB[web]
     port = port_of(chosen)
     address = chosen["address"] if web == "port" else "127.0.0.1"
+    root = root_of(chosen)
     paths = account_folders(name, account_["home"])
     base = {"web2py_front_end": "nginx", "web2py_tls": {"provider": "none"}, "web2py_admin": "disabled"}
     site = resolve({**choices, **base, "web2py_app_server": server}, host, paths)
@@ -114,6 +142,7 @@ def resolve_account(choices: Mapping[str, Any], host: Mapping[str, Any]) -> dict
     url = f"{'https' if secure else 'http'}://{site['domain']}"
     if web == "port" and not secure:
         url += f":{port}"
+    rows = links(site, root)
     headers = dict(site["policy"]["headers"])
     if secure:
         headers["Strict-Transport-Security"] = f"max-age={choices['web2py_hsts_seconds']}"
@@ -152,12 +181,16 @@ def resolve_account(choices: Mapping[str, Any], host: Mapping[str, Any]) -> dict
             "web": web,
             "address": address,
             "port": port,
-            "document_root": (chosen["document_root"] or "").rstrip("/"),
+            "document_root": root,
+            "first_page": first_page(site),
             "static": LINKS,
             "script": script,
-            "links": links(site, (chosen["document_root"] or "").rstrip("/")),
-            # Of another way to the site.
-            "stale": [path for path in account_["ours"] if os.path.basename(path) not in (".htaccess", script)],
+            "links": rows,
+            # Of another way to the site, and of applications that it has no more.
+            "stale": [
+                *(path for path in account_["ours"] if os.path.basename(path) not in (".htaccess", script)),
+                *(path for path in account_["linked"] if path not in [row["path"] for row in rows]),
+            ],
             "challenges": ACME_PATH,
             "mark": mark(name),
         },

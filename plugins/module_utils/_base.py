@@ -126,7 +126,8 @@ def stage_environment(place: Place, name: str, requirements: Sequence[str]) -> N
             os.unlink(wanted)
         _rename_in_scripts(tree, target)
         byte_compile(python, tree, target, ["lib"])
-        os.chmod(tree, 0o755)
+        # The server of a machine's site is another user than who makes this, that of an account the same.
+        os.chmod(tree, 0o700 if place.owner.uid == place.account[0] else 0o755)
 
 
 def _rename_in_scripts(tree: str, target: str) -> None:

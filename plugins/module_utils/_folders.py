@@ -16,7 +16,14 @@ import tempfile
 from pathlib import PurePosixPath
 
 from ansible_collections.web2py.deploy.plugins.module_utils._run import Problem
-from ansible_collections.web2py.deploy.plugins.module_utils._tree import FOLDER_MODE, Owner, folder, remove, write
+from ansible_collections.web2py.deploy.plugins.module_utils._tree import (
+    FOLDER_MODE,
+    IN_HOME,
+    Owner,
+    folder,
+    remove,
+    write,
+)
 
 MARK = ".web2py.deploy"
 # The folders that carry the mark, in the order in which they are made and removed.
@@ -53,7 +60,7 @@ def folders(name: str, root: str) -> dict[str, str]:
 
 def account_folders(name: str, home: str) -> dict[str, str]:
     """The folders of a site in an account: all in one, which nobody else may list or read."""
-    base = f"{home.rstrip('/')}/.local/share/web2py.deploy/{name}"
+    base = f"{home.rstrip('/')}/{IN_HOME}/{name}"
     found = {"root": "code", "state": "data", "settings": "settings", "sockets": "run"}
     return {"base": base, **{key: f"{base}/{folder}" for key, folder in found.items()}}
 
@@ -88,18 +95,26 @@ def taken(name: str, root: str, units: str = UNITS) -> dict[str, str]:
             continue
         if owner or (owner == "" and path not in above):
             found[path] = owner
-    # Units carry no mark: they are the site's where the settings are, which are made before and removed after them.
-    if paths["settings"] not in found and not os.path.lexists(paths["settings"]):
-        files = [os.path.join(units, f"{name}.{kind}") for kind in ("service", "socket")]
-        found.update(dict.fromkeys(filter(os.path.lexists, files), ""))
-    return found
+    return {**found, **_strange_units(name, paths["settings"], units)}
 
 
 def taken_in_account(name: str, home: str) -> dict[str, str]:
     """As `taken`, for a site in an account."""
     paths = account_folders(name, home)
-    found = {paths[key]: owner_of(paths[key]) for key in MODES}
-    return {path: owner for path, owner in found.items() if owner is not None}
+    owners = {paths[key]: owner_of(paths[key]) for key in MODES}
+    found = {path: owner for path, owner in owners.items() if owner is not None}
+    return {**found, **_strange_units(name, paths["settings"], f"{home.rstrip('/')}/.config/systemd/user")}
+
+
+def _strange_units(name: str, settings: str, units: str) -> dict[str, str]:
+    """Units of the name that are not the site's, in the words of `taken`.
+
+    They carry no mark: they are the site's where the settings are, which are made before and removed after them.
+    """
+    if os.path.lexists(settings):
+        return {}
+    files = [os.path.join(units, f"{name}.{kind}") for kind in ("service", "socket")]
+    return dict.fromkeys(filter(os.path.lexists, files), "")
 
 
 def differs(path: str, owner: Owner, mode: int) -> bool:

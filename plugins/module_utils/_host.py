@@ -114,7 +114,7 @@ def _manifests() -> list[dict[str, Any]]:
 
 # What tells that a front end publishes a site, an application server has settings or ACME a timer of one.
 TRACES = {
-    "nginx": "/etc/nginx/sites-enabled/*.conf",
+    "nginx": "/etc/nginx/sites-enabled/*",
     "apache": "/etc/apache2/sites-enabled/*.conf",
     "lighttpd": "/etc/lighttpd/conf-enabled/60-*.conf",
     "cherokee": "/etc/cherokee_web2py/sites/*.conf",
@@ -130,13 +130,13 @@ RED_HAT_TRACES = {"apache": "/etc/httpd/sites-enabled/*.conf"}
 
 
 def traces() -> dict[str, list[str]]:
-    """Names of sites by the program that has settings of theirs."""
+    """Names of sites by the program that has settings of theirs, whoever wrote them."""
     found: dict[str, list[str]] = {}
     for program, pattern in [*TRACES.items(), *RED_HAT_TRACES.items()]:
         before, _star, after = pattern.partition("*")
-        names = [path.removeprefix(before).removesuffix(after) for path in sorted(glob.glob(pattern))]
+        names = {path.removeprefix(before).removesuffix(after).removesuffix(".conf") for path in glob.glob(pattern)}
         # What a distribution's package publishes by itself.
-        found.setdefault(program, []).extend(name for name in names if name not in ("000-default", "default-ssl"))
+        found.setdefault(program, []).extend(sorted(names - {"default", "000-default", "default-ssl"}))
     return found
 
 

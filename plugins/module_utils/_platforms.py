@@ -27,12 +27,16 @@ WRITTEN = (
 RED_HAT = frozenset({"almalinux", "centos", "rhel", "rocky"})
 # What a platform cannot do, by the word of the choices that asks for it.
 LACKS: dict[tuple[str, str], dict[str, str]] = {
-    ("ubuntu", "22"): {"nginx": "its NGINX 1.18 shows a certificate to whoever asks for an unknown name; use apache"},
+    ("ubuntu", "22"): {
+        "nginx": "its NGINX 1.18 shows a certificate to whoever asks for an unknown name; use apache",
+        "none": "its Python is older than 3.11; use apache",
+    },
 }
 RED_HAT_LACKS = {
     "acme": "no client is written down for it there; use self_signed or provided",
     "cherokee": "no settings are written for it there; use nginx or apache",
     "lighttpd": "no settings are written for it there; use nginx or apache",
+    "none": "its Python is older than 3.11; use nginx or apache",
 }
 
 

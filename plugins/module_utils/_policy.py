@@ -15,7 +15,7 @@ from ansible_collections.web2py.deploy.plugins.module_utils._acme import acme
 # The administrative interface, also below a language or a route.
 CLOSED = r"^/(?:admin|(?:.*/)?appadmin)(?:[/.]|$)"
 # A login form: Auth's pages in any application.
-LOGIN = r"^/(?:.*/)?user(?:/|$)"
+LOGIN = r"^/(?:.*/)?user(?:[/.]|$)"
 # A password in a query, however its letters are written.
 PASSWORD = "".join(f"(?:{letter}|%{ord(letter):02x})" for letter in "password")
 # What lies among static files by mistake.

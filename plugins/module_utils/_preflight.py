@@ -19,21 +19,23 @@ from ansible_collections.web2py.deploy.plugins.module_utils._backend import (
     FRONT_ENDS,
     protocol,
 )
-from ansible_collections.web2py.deploy.plugins.module_utils._credentials import held
 from ansible_collections.web2py.deploy.plugins.module_utils._folders import fits
 from ansible_collections.web2py.deploy.plugins.module_utils._preflight_account import (
     account_problems,
     meaningless,
     taken_problems,
 )
+from ansible_collections.web2py.deploy.plugins.module_utils._preflight_content import (
+    application_problems,
+    source_problems,
+)
 from ansible_collections.web2py.deploy.plugins.module_utils._preflight_host import (
     folder_problems,
     host_problems,
     shared_problems,
 )
-from ansible_collections.web2py.deploy.plugins.module_utils._site import domains, web2py_source
-from ansible_collections.web2py.deploy.plugins.module_utils._spec import Problem, nearest, shown, validate
-from ansible_collections.web2py.deploy.plugins.module_utils._versions import problem as version_problem
+from ansible_collections.web2py.deploy.plugins.module_utils._site import domains
+from ansible_collections.web2py.deploy.plugins.module_utils._spec import Problem, shown, validate
 
 PREFIX = "web2py_"
 # Facts and inputs that share the prefix without being choices.
@@ -54,22 +56,6 @@ RESERVED = frozenset(
 _LABEL = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
 _DOMAIN = re.compile(rf"{_LABEL}(\.{_LABEL})*")
 _PLACE = re.compile(rf"({_DOMAIN.pattern})(:[0-9]+)?")
-_NEEDED = {
-    "git": ("url", "version"),
-    "archive": ("sha256",),
-    "directory": ("path",),
-    "pypi": ("version",),
-    "starter": (),
-    "bundled": (),
-}
-_TAKEN = {
-    "git": ("url", "version"),
-    "archive": ("url", "path", "sha256", "version"),
-    "directory": ("path", "version"),
-    "pypi": ("version", "sha256"),
-    "starter": (),
-    "bundled": (),
-}
 
 
 def examine(
@@ -129,7 +115,7 @@ def _validated(
 
 def _content_problems(choices: Mapping[str, Any], host: Mapping[str, Any]) -> list[Problem]:
     """What is wrong with a site wherever it lies."""
-    found = _site_problems(choices) + _source_problems(choices, host) + _application_problems(choices)
+    found = _site_problems(choices) + source_problems(choices, host) + application_problems(choices)
     return found + _admin_problems(choices)
 
 
@@ -283,145 +269,12 @@ def _is_address(word: str) -> bool:
     return True
 
 
-def _one_source(variable: str, source: Mapping[str, Any]) -> list[Problem]:
-    kind = source["type"]
-    found = []
-    for key in sorted(key for key, value in source.items() if value is not None and key not in ("type", *_TAKEN[kind])):
-        takes = ", ".join(_TAKEN[kind]) or "nothing"
-        found.append(
-            Problem(
-                f"{variable}.{key}",
-                shown(source[key]),
-                f"has no meaning for the type {kind}",
-                f"Remove it; {kind} takes {takes}",
-            )
-        )
-    for key in _NEEDED[kind]:
-        if not source.get(key):
-            found.append(Problem(f"{variable}.{key}", "", f"missing for the type {kind}", f"Give {key}"))
-    if kind == "archive" and bool(source.get("url")) == bool(source.get("path")):
-        found.append(
-            Problem(variable, shown(dict(source)), "an archive comes from one place", "Give either url or path")
-        )
-    if source.get("sha256") and not re.fullmatch(r"[0-9a-f]{64}", source["sha256"]):
-        found.append(
-            Problem(
-                f"{variable}.sha256",
-                shown(source["sha256"]),
-                "is not a SHA-256 in hexadecimal",
-                "Take it from the publisher, or from sha256sum of a file you trust",
-            )
-        )
-    if str(source.get("version") or "").startswith("-") or str(source.get("url") or "").startswith("-"):
-        found.append(Problem(variable, shown(dict(source)), "begins with a hyphen", "Give a plain version and URL"))
-    if kind == "archive" and str(source.get("url") or "https://").startswith("http://"):
-        found.append(Problem(f"{variable}.url", shown(source["url"]), "is not encrypted", "Use https"))
-    return found + _secrets_in(f"{variable}.url", [str(source.get("url") or "")])
-
-
-def _secrets_in(variable: str, addresses: Sequence[str]) -> list[Problem]:
-    """Addresses are shown, logged and kept; what opens them has a place of its own."""
-    return [
-        Problem(
-            variable,
-            shown(address),
-            "carries a user name or password",
-            "Keep user:password by its host in web2py_credentials, from a vault",
-        )
-        for address in addresses
-        if held(address)
-    ]
-
-
-def _source_problems(choices: Mapping[str, Any], host: Mapping[str, Any]) -> list[Problem]:
-    source = web2py_source(choices)
-    found = _one_source("web2py_source", source)
-    trouble = version_problem(str(source.get("version") or ""), host["python"])
-    if trouble:
-        found.append(
-            Problem(
-                "web2py_source.version",
-                shown(source.get("version")),
-                trouble.rstrip("."),
-                "Choose another version of web2py or another host",
-            )
-        )
-    return found
-
-
 def _front_end_problems(choices: Mapping[str, Any]) -> list[Problem]:
     name, proxies = choices["web2py_front_end"], choices["web2py_trusted_proxies"]
     if not proxies or "forwarded" not in FRONT_ENDS[name].lacks:
         return []
     trouble = f"{name} cannot tell whose word on the client's address to take"
     return [Problem("web2py_trusted_proxies", shown(proxies), trouble, "Remove them, or use another web2py_front_end")]
-
-
-def _application_problems(choices: Mapping[str, Any]) -> list[Problem]:
-    found = []
-    applications = choices["web2py_applications"]
-    names = [application["name"] for application in applications]
-    if not applications:
-        found.append(
-            Problem(
-                "web2py_applications",
-                "[]",
-                "a site without an application serves nothing",
-                "List one, for instance {name: starter, source: {type: starter}}",
-            )
-        )
-    for application in applications:
-        name = application["name"]
-        variable = f"web2py_applications ({name})"
-        if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_]{0,60}", name) or name in ("static", "appadmin", "healthz"):
-            found.append(
-                Problem(
-                    variable,
-                    shown(name),
-                    "is not a name for an application",
-                    "Use letters, digits and underscores, beginning with a letter",
-                )
-            )
-        if names.count(name) > 1:
-            found.append(Problem(variable, shown(name), "is listed more than once", "Keep one"))
-        found += _one_source(variable + ".source", application["source"])
-        found += _secrets_in(variable + ".requirements", application.get("requirements") or [])
-        if application["source"]["type"] == "bundled" and choices["web2py_source"]["type"] == "pypi":
-            found.append(
-                Problem(
-                    variable + ".source",
-                    "bundled",
-                    "the package on PyPI carries no complete application",
-                    "Choose web2py_source of type git, archive or directory",
-                )
-            )
-        for file, content in (application.get("private_files") or {}).items():
-            if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.-]*", str(file)):
-                found.append(
-                    Problem(
-                        variable + ".private_files",
-                        shown(file),
-                        "is not a plain file name",
-                        "Give a name without folders, such as appconfig.ini",
-                    )
-                )
-            if not isinstance(content, str):
-                found.append(
-                    Problem(
-                        f"{variable}.private_files.{file}", "(not shown)", "must be text", "Give the content as text"
-                    )
-                )
-    default = choices["web2py_default_application"]
-    if default and default not in names:
-        found.append(
-            Problem(
-                "web2py_default_application",
-                shown(default),
-                "is not among web2py_applications",
-                nearest(default, names),
-            )
-        )
-    return found
 
 
 def _admin_problems(choices: Mapping[str, Any]) -> list[Problem]:

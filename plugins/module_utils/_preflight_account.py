@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from ansible_collections.web2py.deploy.plugins.module_utils._account import STARTED_BY_WEB, port_of, started
+from ansible_collections.web2py.deploy.plugins.module_utils._account import STARTED_BY_WEB, port_of, root_of, started
 from ansible_collections.web2py.deploy.plugins.module_utils._folders import remedy, words
 from ansible_collections.web2py.deploy.plugins.module_utils._preflight_host import platform_problems
 from ansible_collections.web2py.deploy.plugins.module_utils._site import web2py_source
@@ -43,6 +43,7 @@ def account_problems(
     found += taken_problems(choices["web2py_site"], host)
     if chosen is None:
         return found
+    found += _shared(choices["web2py_site"], chosen, others)
     found += [*_words(chosen), *_starting(chosen, host["account"])]
     return found + list(_port(choices["web2py_site"], chosen, host, others))
 
@@ -64,10 +65,11 @@ def _able(choices: Mapping[str, Any], account: Mapping[str, Any]) -> Iterator[Pr
 
 
 def taken_problems(name: str, host: Mapping[str, Any]) -> list[Problem]:
-    """Folders of the site's that something else has."""
+    """Folders and units of the site's that something else has."""
+    endings, unit = (".service", ".socket"), "Choose another name, or move it away if nothing needs it"
     rows = host.get("folders", {}).items()
     return [
-        Problem("web2py_site", shown(name), words(path, owner), remedy(path, name))
+        Problem("web2py_site", shown(name), words(path, owner), unit if path.endswith(endings) else remedy(path, name))
         for path, owner in rows
         if owner != name
     ]
@@ -118,6 +120,17 @@ def _starting(chosen: Mapping[str, Any], account: Mapping[str, Any]) -> Iterator
         remedy_ = "Correct it, or move away what is there"
         root = shown(chosen["document_root"])
         yield Problem("web2py_account.document_root", root, account["document_root"], remedy_)
+
+
+def _shared(name: str, chosen: Mapping[str, Any], others: Sequence[Mapping[str, Any]]) -> Iterator[Problem]:
+    """What two sites of the same account cannot both have."""
+    root = root_of(chosen)
+    for other in others:
+        fault = f"{other['inventory_host']} has the same in the same account"
+        if other["site"] == name:
+            yield Problem("web2py_site", shown(name), fault, "Give each site of an account its own short name")
+        if root and other["document_root"] == root:
+            yield Problem("web2py_account.document_root", shown(root), fault, "Give each site a folder of its own")
 
 
 def _port(

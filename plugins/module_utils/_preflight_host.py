@@ -16,7 +16,7 @@ from ansible_collections.web2py.deploy.plugins.module_utils._folders import fits
 from ansible_collections.web2py.deploy.plugins.module_utils._host import PROVIDED, UNKNOWN
 from ansible_collections.web2py.deploy.plugins.module_utils._platforms import SHOWN, WRITTEN, lacks
 from ansible_collections.web2py.deploy.plugins.module_utils._platforms import front_end as named
-from ansible_collections.web2py.deploy.plugins.module_utils._site import claims, domains
+from ansible_collections.web2py.deploy.plugins.module_utils._site import claims, domains, known
 from ansible_collections.web2py.deploy.plugins.module_utils._spec import Problem, shown
 
 
@@ -55,7 +55,9 @@ def program_problems(choices: Mapping[str, Any], host: Mapping[str, Any]) -> lis
     """What the distribution's own programs cannot do."""
     place = (host["distribution"], host["version"])
     words = {name: choices[name] for name in ("web2py_front_end", "web2py_app_server")}
-    words["web2py_tls.provider"] = choices["web2py_tls"]["provider"]
+    # Plain http asks for nothing; by the same word the front end asks for much.
+    if choices["web2py_tls"]["provider"] != "none":
+        words["web2py_tls.provider"] = choices["web2py_tls"]["provider"]
     return [
         Problem(variable, shown(word), f"does not work on {' '.join(place)}", why)
         for variable, chosen in words.items()
@@ -67,6 +69,10 @@ def host_problems(choices: Mapping[str, Any], host: Mapping[str, Any]) -> list[P
     found = []
     name = choices["web2py_site"]
     found += platform_problems(choices, host) + program_problems(choices, host)
+    front_end = choices["web2py_front_end"]
+    if name in host.get("traces", {}).get(front_end, []) and not known(name, host):
+        words = f"{front_end} has a site of that name on the host, which this collection did not make"
+        found.append(Problem("web2py_site", shown(name), words, "Disable that site there, or choose another name"))
     server = choices["web2py_app_server"]
     having = APP_SERVERS[server].hosts
     if having and (host["distribution"], host["version"]) not in having:
@@ -137,7 +143,7 @@ def host_problems(choices: Mapping[str, Any], host: Mapping[str, Any]) -> list[P
 
 def _making_way(name: str, host: Mapping[str, Any]) -> set[str]:
     """Programs of front ends that serve this site and no other: another front end comes in their place."""
-    traces = host.get("traces", {})
+    traces = host.get("traces", {}) if known(name, host) else {}
     found = {
         named(front_end, host["distribution"]).program for front_end in FRONT_ENDS if traces.get(front_end) == [name]
     }

@@ -174,7 +174,8 @@ def in_use(place: Place) -> set[str]:
     found = set()
     for name in os.listdir(place.releases):
         try:
-            with open(os.path.join(place.releases, name, "runtime.json"), encoding="utf-8") as file:
+            # For writing: NFS gives no lock of this kind otherwise.
+            with open(os.path.join(place.releases, name, "runtime.json"), "r+", encoding="utf-8") as file:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             found.add(name)

@@ -188,9 +188,14 @@ def resolve(
     }
 
 
+def known(name: str, host: Mapping[str, Any]) -> bool:
+    """Whether the site is on the host. Settings of its name alone may be of a site that somebody made by hand."""
+    return bool(host.get("folders", {}).get(f"/etc/{name}") == name)
+
+
 def _former(name: str, host: Mapping[str, Any], programs: Iterable[str], chosen: str) -> list[str]:
     """Programs of a kind, other than the chosen one, that have settings of the site on the host."""
-    traces = host.get("traces", {})
+    traces = host.get("traces", {}) if known(name, host) else {}
     return sorted({program for program in programs if program != chosen and name in traces.get(program, [])})
 
 

@@ -22,6 +22,7 @@ from ansible_collections.web2py.deploy.plugins.module_utils._run import Problem
 
 TEMPORARY = ".tmp-"
 RUN = "/run/web2py.deploy"  # ours, root's only
+IN_HOME = ".local/share/web2py.deploy"  # the same of an account
 FOLDER_MODE = 0o751  # everybody passes through to static/, nobody but the site lists it
 _LOCK_SECONDS = 60
 
@@ -165,12 +166,10 @@ def settle(root: str, owner: Owner, public: str | None = None) -> None:
 
 
 def run_lock(name: str, folder: str = RUN) -> contextlib.AbstractContextManager[None]:
-    """A lock that ends with the host's run, in a folder where nobody else can hold it.
-
-    An account has no such folder; its home is locked, which leaves nothing behind.
-    """
+    """A lock that ends with the host's run, in a folder where nobody else can hold it; an account has one for all."""
     if folder == RUN and os.geteuid() != 0:
-        return _held(os.open(os.path.expanduser("~"), os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC), "the home folder")
+        # A file, because NFS locks only what is open for writing.
+        return locked(os.path.join(os.path.expanduser("~"), IN_HOME, ".lock"))
     return locked(os.path.join(folder, name + ".lock"))
 
 
@@ -181,7 +180,7 @@ def locked(path: str) -> Iterator[None]:
         os.makedirs(os.path.dirname(path), mode=0o755, exist_ok=True)
         handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
     except OSError as error:
-        raise Problem(f"{path} cannot be locked: {error.strerror}. Remove it if it is not root's own.") from None
+        raise Problem(f"{path} cannot be locked: {error.strerror}. Remove it if somebody else made it.") from None
     with _held(handle, path):
         yield
 
@@ -198,6 +197,8 @@ def _held(handle: int, name: str) -> Iterator[None]:
                 if time.monotonic() > deadline:
                     raise Problem(f"Another run holds {name}. Wait for its end and run again.") from None
                 time.sleep(0.2)
+            except OSError as error:
+                raise Problem(f"{name} cannot be locked: {error.strerror}. Its file system must have locks.") from None
         yield
     finally:
         os.close(handle)

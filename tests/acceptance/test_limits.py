@@ -130,6 +130,18 @@ def test_connections_of_one_address_are_counted(probe: Probe, web: Client, site:
 
 
 @pytest.mark.late
+def test_guessing_passwords_is_slowed_down(probe: Probe, site: Site) -> None:
+    """Posts to a login form beyond the limit of a minute are told 429, however it is spelt; who only looks is not."""
+    excused(site, "counting")
+    kind = {"Content-Type": "application/x-www-form-urlencoded"}
+    tries = site["limits"]["login_posts_per_minute"] + 9
+    for spelling in ("auth/user/login", "auth/user.html/login", "auth/USER/login"):
+        answers = [probe.ask(spelling, kind, method="POST", body=b"password=guess") for _ in range(tries)]
+        assert [answer.status for answer in answers].count(429) >= 5, spelling
+    assert probe.ask("auth/user/login").status == 200
+
+
+@pytest.mark.late
 def test_slow_pages_leave_room_for_others(probe: Probe) -> None:
     """Twelve visitors of a slow page do not keep another waiting."""
     with ThreadPoolExecutor(12) as pool:

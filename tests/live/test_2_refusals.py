@@ -154,3 +154,16 @@ def test_it_is_refused_clearly_and_the_site_goes_on(case: str, desk: Desk) -> No
     assert words in run.output, run.output
     assert desk.on_host(FINGERPRINT) == before, run.output
     assert desk.on_host(ASK).strip() == "200"
+
+
+def test_a_site_made_by_hand_is_left_alone(desk: Desk) -> None:
+    """Its name alone does not make it ours, neither to write over nor to replace."""
+    path = "/etc/nginx/sites-enabled/byhand"
+    desk.on_host(f"echo 'server {{ listen 127.0.0.1:8099; }}' > {path}")
+    try:
+        before = desk.on_host(FINGERPRINT)
+        run = desk.play(web2py_site="byhand", web2py_domain="byhand.example.org")
+        assert run.status != 0 and "nginx has a site of that name on the host" in run.output, run.output
+        assert desk.on_host(FINGERPRINT) == before
+    finally:
+        desk.on_host(f"rm {path}")

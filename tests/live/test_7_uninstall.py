@@ -51,3 +51,16 @@ def test_a_purge_takes_the_data_too_and_the_server_if_told(desk: Desk) -> None:
     again = desk.play("uninstall", web2py_purge="web2py", nginx_remove_server=True)
     assert (again.status, again.changed) == (0, 0), again.output
     assert desk.on_host("ls -d /var/lib/web2py; getent passwd web2py", check=False) == ""
+
+
+def test_what_the_inventory_named_before_goes_too(desk: Desk) -> None:
+    """Other words were chosen, and no run of the site came to an end with them."""
+    run = desk.play("site")
+    assert run.status == 0, run.output
+    words = {"web2py_front_end": "lighttpd", "web2py_app_server": "fastcgi", "lighttpd_remove_server": True}
+    run = desk.play("uninstall", web2py_purge="web2py", **words)
+    assert run.status == 0, run.output
+    assert desk.on_host(MINE, check=False) == ""
+    assert desk.on_host("systemctl is-active nginx", check=False).strip() == "inactive"
+    again = desk.play("uninstall", web2py_purge="web2py", **words)
+    assert (again.status, again.changed) == (0, 0), again.output

@@ -133,6 +133,12 @@ def renewal() -> Renewal:
 
 
 @pytest.fixture(scope="session")
+def status() -> str:
+    """What the status playbook says of all sites."""
+    return play("status")
+
+
+@pytest.fixture(scope="session")
 def rebooted() -> None:
     """The host was started anew."""
     words = os.environ["WEB2PY_TEST_REBOOT_COMMAND"].format(host="hoster")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import json
 import os
 import shlex
 from collections.abc import Callable
@@ -87,6 +88,28 @@ def test_a_client_does_not_say_who_it_is(account: Any) -> None:
     assert told["url"].startswith(f"http://{account.name}.example.org")
 
 
+def test_nobody_is_local_not_even_on_the_host(account: Any) -> None:
+    port = account.way.get("port", 80)
+    program = "import sys, urllib.request as u; r = u.Request(sys.argv[1], headers={'Host': sys.argv[2], "
+    program += "'X-Forwarded-For': '127.0.0.1'}); print(u.urlopen(r, timeout=120).read().decode())"
+    for each in {port, 80} if account.way["web"] == "htaccess_proxy" else {port}:
+        words = [f"http://127.0.0.1:{each}/probe/default/echo", f"{account.name}.example.org"]
+        told = json.loads(account.root(shlex.join(["/usr/bin/python3", "-c", program, *words])))
+        assert (told["remote_addr"], told["is_local"]) == ("127.0.0.1", False)
+
+
+def test_a_refused_head_has_no_body(account: Any) -> None:
+    """It would pass for the next answer of the connection."""
+    requests = [("HEAD", "/probe/static/.hidden", "keep-alive"), ("GET", "/probe/default/echo", "close")]
+    with account.web.connect(timeout=120) as connection:
+        for method, path, then in requests:
+            words = f"{method} {path} HTTP/1.1\r\nHost: {account.name}.example.org\r\nConnection: {then}\r\n\r\n"
+            connection.sendall(words.encode())
+        with connection.makefile("rb") as told:
+            first, _end, rest = told.read().partition(b"\r\n\r\n")
+    assert first.startswith(b"HTTP/1.1 40") and rest[:12] in (b"HTTP/1.1 200", b"")
+
+
 @pytest.mark.parametrize(("method", "path", "size", "status"),
                          [("DELETE", "/probe/default/echo", 0, 405), ("GET", "/probe/%2e%2e/x", 0, 400),
                           ("POST", "/probe/static/css/probe.css", 100_000, 405), ("POST", "/admin", 1_000_000, 404),
@@ -113,12 +136,13 @@ def test_a_page_tells_no_secret_when_it_fails(account: Any) -> None:
 
 
 def test_no_other_user_reads_anything(account: Any) -> None:
-    """A neighbour finds no file to read but static ones, nor the web server's own user."""
+    """A neighbour who knows all paths finds no file to read but static ones, nor does the web server's own user."""
+    tried = 'for path; do [ -r "$path" ] && printf \'%s\\n\' "$path"; done; :'
     for name in ("nobody", "www-data"):
-        program = f"find {account.base}/ -readable 2>/dev/null; find {account.base}/* -readable 2>/dev/null"
-        assert account.root(f"runuser -u {name} -- sh -c {shlex.quote(program)}", check=False) == ""
-    listed = account.root(f"find {account.base}/ -type f -perm -o=r -not -path '*/environment-*'").split()
-    assert all("/static/" in path for path in listed), [path for path in listed if "/static/" not in path]
+        program = f"find {account.base} -print0 | runuser -u {name} -- xargs -0 sh -c {shlex.quote(tried)} sh"
+        listed = account.root(program).splitlines()
+        assert [path for path in listed if "/static/" not in f"{path}/"] == []
+        assert bool(listed) == ("document_root" in account.way)
     known = [f"{account.base}/{path}" for path in ("settings/site.json", "code/current/release.json", "server",
              "data/applications/probe/private/appconfig.ini", "data/applications/probe/sessions",
              "data/applications/probe/databases", "code/current/web2py/gluon/main.py")]  # fmt: skip
@@ -129,6 +153,12 @@ def test_no_other_user_reads_anything(account: Any) -> None:
         )
     private = account.root(f"find {account.base}/data -perm /007 -not -type l").split()
     assert private == []
+
+
+def test_the_status_tells_of_it_and_changes_nothing(account: Any, status: str) -> None:
+    port = f":{account.way['port']}" if account.way["web"] == "port" else ""
+    assert f"http://{account.name}.example.org{port} answers 200" in status
+    assert status.count("changed=0 ") == status.count("changed=") > 0
 
 
 @late
@@ -159,7 +189,8 @@ def test_cron_brings_back_a_keeper_that_was_killed(account: Any, answers: Callab
     if account.starts != "cron":
         pytest.skip("cron starts another one only")
     command = account.user("crontab -l | grep '^\\*/5' | cut -d' ' -f6-").strip()
-    account.root(f"kill -9 $(pgrep -u {account.name} -f web2py_runtime)")
+    # The server ends with its keeper.
+    account.root(f"kill -9 $(pgrep -u {account.name} -f web2py_runtime.keep)")
     account.user(command)
     assert "same" in account.user(f"{account.base}/server start")
     waited(answers, 60)

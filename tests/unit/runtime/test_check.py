@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -12,6 +13,7 @@ from web2py_runtime.check import environ_for
 from web2py_runtime.seed import seed
 
 from tests.unit.runtime.conftest import RUNTIME
+from tests.unit.runtime.test_facing import FACING
 
 MAIN = """
 import logging, os, sys, types
@@ -26,6 +28,13 @@ def wsgibase(environ, start_response):
         import socket
         from gluon.settings import global_settings
         assert {"127.0.0.1", "::1", socket.gethostname()} <= set(global_settings.local_hosts)
+    if path == "/nobody":
+        from gluon.settings import global_settings
+        # An empty list makes web2py look for names.
+        assert global_settings.local_hosts and not {"127.0.0.1", "::1", "-"} & set(global_settings.local_hosts)
+    if path == "/endless":
+        import time
+        time.sleep(60)
     if path == "/raises": raise RuntimeError("out of web2py")
     if path == "/broken": logging.getLogger("web2py").error("Traceback: the model exploded")
     start_response("500 X" if path == "/broken" else "404 Y" if path == "/missing" else "200 OK", [])
@@ -75,6 +84,29 @@ def test_release_that_answers_passes(release: Path) -> None:
 def test_requests_need_not_look_up_the_host(release: Path) -> None:
     """The names and addresses of this host are known before the first of them."""
     assert check(release / "runtime", release, "/hosts") == (0, [])
+
+
+def test_in_an_account_nobody_is_local(release: Path) -> None:
+    settings = json.loads((release / "runtime.json").read_text())
+    settings.update(facing=FACING, url="http://shop.example.org")
+    (release / "runtime.json").write_text(json.dumps(settings))
+    assert check(release / "runtime", release, "/nobody") == (0, [])
+
+
+def test_a_page_without_end_ends_the_process_that_a_web_server_started(release: Path, tmp_path: Path) -> None:
+    """No systemd would end it."""
+    (tmp_path / "script").touch()
+    command = [sys.executable, "-B", "-m", "web2py_runtime.serve", "wsgiref", "--workers", "1"]
+    command += ["--request-seconds", "1", "--mercy-seconds", "1", "--direct", "1", "--script", str(tmp_path / "script")]
+    with socket.create_server(("127.0.0.1", 0)) as door:
+        environment = {"PYTHONPATH": str(release / "runtime")}
+        process = subprocess.Popen(command, env=environment, cwd=release, stdin=door.fileno(), stdout=subprocess.PIPE)
+        with process, socket.create_connection(door.getsockname()) as visitor:
+            visitor.sendall(b"GET /endless HTTP/1.0\r\n\r\n")
+            try:
+                assert process.wait(20) == 1
+            finally:
+                process.kill()
 
 
 def test_failures_carry_their_traceback(release: Path) -> None:

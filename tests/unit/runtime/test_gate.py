@@ -4,21 +4,28 @@ from __future__ import annotations
 
 import asyncio
 import datetime
+import json
 import os
 import signal
 import socket
 import ssl
 import subprocess
 import sys
+import threading
+import time
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from pathlib import Path
+from socketserver import TCPServer
 from typing import Any
+from wsgiref.simple_server import WSGIRequestHandler, WSGIServer
 
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from jinja2 import Environment
+from web2py_runtime import files
 from web2py_runtime import gate as module
 from web2py_runtime.front import Front
 from web2py_runtime.gate import Child, Gate, inner_socket, kept, secured
@@ -69,18 +76,27 @@ async def echo(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> No
     writer.close()
 
 
-def played(folder: Path, story: Callable[[Gate, int], Awaitable[Any]], server: Server | None = echo) -> Any:
-    """What comes of a story with an open gate before that server."""
+def played(
+    folder: Path,
+    story: Callable[[Gate, int], Awaitable[Any]],
+    server: Server | None = echo,
+    pair: tuple[str, bytes] | None = None,
+) -> Any:
+    """What comes of a story with an open gate before that server, with TLS where a certificate and key are given."""
 
     async def play() -> Any:
         path = str(folder / "inner")
         inner = await asyncio.start_unix_server(server, path) if server else None
         listener = socket.create_server(("127.0.0.1", 0))
+        # The megabytes of the loopback would hide who takes slowly.
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1 << 14)
         listener.setblocking(False)
-        gate = Gate(front(), None, path)
+        port = listener.getsockname()[1]
+        site = front(port if pair else None)
+        gate = Gate(site, secured(site, *pair) if pair else None, path)
         gate.open([listener])
         try:
-            return await story(gate, listener.getsockname()[1])
+            return await story(gate, port)
         finally:
             gate.shut()
             if inner:
@@ -193,6 +209,130 @@ def pair(tmp_path: Path) -> tuple[str, bytes]:
     return str(tmp_path / "certificate.pem"), key.private_bytes(*words)
 
 
+def visitor(port: int, secure: bool, words: bytes = HEAD) -> socket.socket:
+    """Somebody who has said that, and takes nothing but what is read on purpose."""
+    plain = socket.socket()
+    plain.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 14)
+    plain.connect(("127.0.0.1", port))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    made = context.wrap_socket(plain, server_hostname="www.example.org") if secure else plain
+    made.sendall(words)
+    return made
+
+
+def large(size: int) -> Server:
+    """An application server with an answer of that many bytes."""
+
+    async def server(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\n\r\n" + b"x" * size)
+        with suppress(OSError):
+            await writer.drain()
+        writer.close()
+
+    return server
+
+
+@pytest.mark.parametrize("secure", [False, True], ids=["http", "https"])
+@pytest.mark.parametrize("size, seconds", [(600_000, 1), (3_000_000, 2)])
+def test_who_takes_slowly_gets_all(
+    size: int, seconds: float, secure: bool, pair: tuple[str, bytes], tmp_path: Path
+) -> None:
+    def taken(port: int) -> int:
+        got = 0
+        with visitor(port, secure) as slow:
+            while block := slow.recv(1 << 14):
+                got += len(block.rpartition(b"\r\n\r\n")[2])
+                time.sleep(seconds * len(block) / size)
+        return got
+
+    async def story(_gate: Gate, port: int) -> int:
+        return await asyncio.to_thread(taken, port)
+
+    assert played(tmp_path, story, large(size), pair if secure else None) == size
+
+
+@pytest.mark.parametrize("secure", [False, True], ids=["http", "https"])
+@pytest.mark.parametrize("size", [160_000, 900_000])
+def test_an_answer_counts_until_it_is_taken(size: int, secure: bool, pair: tuple[str, bytes], tmp_path: Path) -> None:
+    async def story(gate: Gate, port: int) -> tuple[bytes, dict[str, int]]:
+        held = []
+        for _ in range(3):
+            held.append(await asyncio.to_thread(visitor, port, secure))
+            first = await asyncio.to_thread(held[-1].recv, 12)
+            # Time for the rest of the answer to get as far as it does.
+            await asyncio.sleep(0.1)
+        counted = dict(gate.front.busy)
+        for one in held:
+            one.close()
+        await asyncio.wait(set(gate.guests), timeout=5)
+        assert not gate.guests and not gate.front.busy
+        return first, counted
+
+    assert played(tmp_path, story, large(size), pair if secure else None) == (b"HTTP/1.1 429", {"127.0.0.1": 2})
+
+
+@pytest.mark.parametrize("words", [b"", b"nonsense\r\n\r\n"], ids=["silent", "refused"])
+def test_who_never_says_goodbye_keeps_no_place(words: bytes, pair: tuple[str, bytes], tmp_path: Path) -> None:
+    async def story(gate: Gate, port: int) -> bool:
+        with await asyncio.to_thread(visitor, port, True, words):
+            await asyncio.sleep(0.05)
+            return await gate.emptied(3)
+
+    assert played(tmp_path, story, echo, pair)
+
+
+class Rude(WSGIServer):
+    """A server that hangs up when it has answered, whatever it was sent."""
+
+    address_family = socket.AF_UNIX
+
+    def server_bind(self) -> None:
+        TCPServer.server_bind(self)
+        self.server_name, self.server_port = "localhost", 80
+        self.setup_environ()
+
+    def get_request(self) -> tuple[socket.socket, tuple[str, int]]:
+        return self.socket.accept()[0], ("127.0.0.1", 0)
+
+
+class Quiet(WSGIRequestHandler):
+    def address_string(self) -> str:
+        return ""
+
+    def log_message(self, *_arguments: Any) -> None:
+        pass
+
+
+@pytest.mark.parametrize("path, status", [("/shop/static/shop.css", b"405"), ("/closed", b"403")])
+def test_an_answer_comes_though_the_application_reads_no_body(path: str, status: bytes, tmp_path: Path) -> None:
+    """Whoever hangs up with something unread takes the answer along."""
+    page = b"no" * 1500
+
+    def application(_environ: dict[str, Any], start_response: Any) -> list[bytes]:
+        start_response("403 Forbidden", [("Content-Type", "text/html"), ("Content-Length", str(len(page)))])
+        return [page]
+
+    static = tmp_path / "applications/shop/static"
+    static.mkdir(parents=True)
+    (static / "shop.css").write_text("p {}")
+    settings = {"policy": front().policy, "applications": ["shop"], "pages": {"/405.html": page.decode()}}
+    form = HEAD.replace(b"GET /a", b"POST " + path.encode())[:-2] + b"Content-Length: 1048576\r\n\r\n"
+
+    async def story(_gate: Gate, port: int) -> set[tuple[bytes, bool]]:
+        answers = [await asked(port, form + b"x" * 1048576) for _ in range(20)]
+        return {(answer[9:12], answer.endswith(b"\r\n\r\n" + page)) for answer in answers}
+
+    with Rude(str(tmp_path / "inner"), Quiet) as server:  # type: ignore[arg-type]
+        server.set_app(files.fronted(application, settings, str(tmp_path)))
+        threading.Thread(target=server.serve_forever, args=(0.05,)).start()
+        try:
+            assert played(tmp_path, story, None) == {(status, True)}
+        finally:
+            server.shutdown()
+
+
 def test_tls_is_after_the_policy_and_for_known_names(pair: tuple[str, bytes]) -> None:
     context = secured(front(443), *pair)
     assert context.minimum_version is ssl.TLSVersion.TLSv1_2
@@ -202,6 +342,32 @@ def test_tls_is_after_the_policy_and_for_known_names(pair: tuple[str, bytes]) ->
     assert callback(None, "WWW.example.org", context) is None
     for name in ("unknown.example", "", None):
         assert callback(None, name, context) == ssl.ALERT_DESCRIPTION_UNRECOGNIZED_NAME
+
+
+STARTED = """
+import os, runpy, sys
+os.dup2(int(sys.argv.pop(1)), 3)
+os.environ.update(LISTEN_FDS="1", LISTEN_PID=str(os.getpid()))
+runpy.run_module("web2py_runtime.gate", run_name="__main__")
+"""
+
+
+def test_without_its_key_the_gate_does_not_open(pair: tuple[str, bytes], tmp_path: Path) -> None:
+    """Rather than speak plain http on the port of https."""
+    settings = {**front(443).settings, "certificate": pair[0], "inner": str(tmp_path / "inner")}
+    (tmp_path / "front.json").write_text(json.dumps(settings))
+    with socket.create_server(("127.0.0.1", 0)) as public:
+        words = [str(public.fileno()), str(tmp_path / "front.json"), "rocket", "--mercy-seconds", "1"]
+        done = subprocess.run(
+            [sys.executable, "-c", STARTED, *words],
+            env={**os.environ, "PYTHONPATH": str(ROOT / "roles/web2py/files/runtime")},
+            pass_fds=[public.fileno()],
+            input=b"",
+            capture_output=True,
+            timeout=20,
+            check=False,
+        )
+    assert done.returncode == 1 and b"ssl.SSLError" in done.stderr
 
 
 HANDSHAKE = """

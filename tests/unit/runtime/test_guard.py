@@ -141,6 +141,18 @@ def test_admin_is_an_unknown_page_whatever_the_routes(
         assert main.url_in(types.SimpleNamespace(), environ) == (static, None, environ)
 
 
+@pytest.mark.parametrize(("words", "refused"), [(["a", ".."], True), (["..a", "."], False), ([], False), (None, False)])
+def test_paths_that_climb_are_refused(words: list[str] | None, refused: bool) -> None:
+    main = main_of("shop", "default", None)
+    guard.refuse_dots(main)
+    request = types.SimpleNamespace(args=words)
+    if refused:
+        with pytest.raises(Refused, match="400"):
+            main.url_in(request, {})
+    else:
+        assert main.url_in(request, {})[0] is None
+
+
 @pytest.mark.parametrize(("mode", "environ"), [("https", HTTPS), ("tunnel", TUNNEL)])
 def test_admin_answers_where_it_is_open(mode: str, environ: dict[str, Any], root: str) -> None:
     main = main_of("admin", "default", None)

@@ -6,6 +6,7 @@ import os
 import socket
 import subprocess
 import sys
+import threading
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
@@ -24,6 +25,32 @@ while True:
     connection.recv(65536)
     connection.sendall(f"HTTP/1.0 200 OK\\r\\n\\r\\n{os.getpid()} {os.path.basename(os.environ['RELEASE'])}".encode())
     connection.close()
+"""
+# Says how it does, as serve.py does: its first life hangs, the others take their time to load.
+TALKING = """
+import os, pathlib, signal, socket, sys, time
+lives = pathlib.Path(sys.argv[1])
+life = len(lives.read_text()) + 1 if lives.exists() else 1
+lives.write_text("x" * life)
+def tell(words):
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as line:
+        line.sendto(words, os.environ["NOTIFY_SOCKET"])
+def leave(*_):
+    tell(b"STOPPING=1")
+    os._exit(0)
+signal.signal(signal.SIGTERM, leave)
+if life > 1:
+    time.sleep(float(sys.argv[2]))
+tell(b"READY=1")
+if life == 1:
+    time.sleep(60)
+for _number in range(10):
+    tell(b"WATCHDOG=1")
+    time.sleep(0.1)
+pathlib.Path(sys.argv[3]).touch()
+while True:
+    tell(b"WATCHDOG=1")
+    time.sleep(0.1)
 """
 Run = Callable[..., str]
 
@@ -115,3 +142,54 @@ def test_a_server_is_heard_or_not(tmp_path: Path) -> None:
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as server:
             server.sendto(b"WATCHDOG=1", str(tmp_path / "line"))
         assert keep.heard(line, 0.05)
+
+
+class Words:
+    """What a signal would have asked for."""
+
+    word = ""
+
+    def hear(self, word: str) -> None:
+        self.word = word
+
+
+def test_a_server_that_hangs_is_replaced_once_by_one_that_has_its_time_to_load(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(keep, "WATCH_SECONDS", 1.5)
+    lives, steady, asked = tmp_path / "lives", tmp_path / "steady", Words()
+
+    def wait() -> None:
+        limit = time.monotonic() + 30
+        while not steady.exists() and time.monotonic() < limit:
+            time.sleep(0.05)
+        asked.hear("end")
+
+    watcher = threading.Thread(target=wait)
+    watcher.start()
+    command = [sys.executable, "-c", TALKING, str(lives), "3", str(steady)]
+    with socket.socket() as door:
+        keep.serve(command, door.fileno(), asked, str(tmp_path))  # type: ignore[arg-type]
+    watcher.join()
+    assert steady.exists() and lives.read_text() == "xx"
+    assert capfd.readouterr().err.count("is started anew") == 1
+
+
+def test_a_keeper_ends_after_its_lock(run: Run, port: int, tmp_path: Path) -> None:
+    """A site whose release is broken can be taken away only in this way."""
+    run("start")
+    number = page(port)[0]
+    (tmp_path / "lock").unlink()
+    limit = time.monotonic() + 20
+    while Path(f"/proc/{number}").exists() and time.monotonic() < limit:
+        time.sleep(0.05)
+    with pytest.raises(OSError):
+        page(port)
+
+
+def test_a_server_does_not_outlive_its_keeper(run: Run, port: int, tmp_path: Path) -> None:
+    """It would hold the port, and nobody could keep another."""
+    run("start")
+    number = page(port)[0]
+    os.kill(keep.noted(str(tmp_path / "lock"))["number"], 9)
+    assert run("start") == "started" and page(port)[0] != number

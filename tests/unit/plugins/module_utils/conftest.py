@@ -1,7 +1,10 @@
 from __future__ import annotations
 
+import errno
+import fcntl
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -26,3 +29,16 @@ def place(tmp_path: Path, owner: Owner) -> Place:
 def names(folder: str | Path) -> list[str]:
     """What lies in a folder."""
     return sorted(path.name for path in Path(folder).iterdir())
+
+
+def nfs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Locks as NFS has them: what excludes others needs a file that is open for writing."""
+    flock = fcntl.flock
+
+    def strict(file: Any, operation: int) -> None:
+        access = fcntl.fcntl(file, fcntl.F_GETFL) & os.O_ACCMODE
+        if operation & fcntl.LOCK_EX and access == os.O_RDONLY:
+            raise OSError(errno.EBADF, "Bad file descriptor")
+        flock(file, operation)
+
+    monkeypatch.setattr(fcntl, "flock", strict)

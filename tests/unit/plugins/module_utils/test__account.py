@@ -11,7 +11,9 @@ import pytest
 
 from ansible_collections.web2py.deploy.plugins.module_utils._account import (
     account,
+    claimed,
     in_the_way,
+    linked,
     mark,
     ours,
     port_of,
@@ -29,7 +31,7 @@ from tests.unit.plugins.module_utils.test__site import GIT, HOST, OPTIONS
 
 SHOP: dict[str, Any] = {
     "name": "shop", "uid": 1001, "home": "/home/shop", "venv": True, "git": True, "crontab": True, "manager": True,
-    "lingers": True, "document_root": "", "ours": [],
+    "lingers": True, "document_root": "", "ours": [], "linked": [],
 }  # fmt: skip
 BASE = "/home/shop/.local/share/web2py.deploy/web2py"
 PYPI = {"type": "pypi"}
@@ -80,6 +82,7 @@ BAD: list[tuple[dict[str, Any], dict[str, Any], str, str]] = [
     ({}, {"lingers": False}, "web2py_account.start", "enable-linger"),
     ({}, {"listening": [{"port": 8080, "program": "x"}]}, "web2py_account.port", "listens there already"),
     ({}, {"folders": {f"{BASE}/code": ""}}, "web2py_site", "belongs to something else"),
+    ({}, {"folders": {"/home/shop/.config/systemd/user/web2py.service": ""}}, "web2py_site", "move it away"),
 ]
 
 
@@ -124,10 +127,27 @@ def test_web2py_too_old_for_the_python_is_refused() -> None:
 
 
 def test_a_port_belongs_to_one_site() -> None:
-    told = problems(choose(), host(), [{"inventory_host": "blog", "port": 8080}])
+    told = problems(choose(), host(), [other()])
     assert any("blog has the same" in problem for problem in told)
     listening = [{"port": 8080, "program": "python"}]
     assert problems(choose(), host(listening=listening, own_ports=[8080])) == []
+
+
+def other(own: bool = False, **way: Any) -> dict[str, Any]:
+    choices, found = examine_account(OPTIONS, choose(**way), host())
+    assert found == []
+    return {"inventory_host": "blog", **claimed(choices, own)}
+
+
+def test_a_name_and_a_document_root_belong_to_one_site_of_an_account() -> None:
+    way = {"web": "htaccess_cgi", **ROOT}
+    same = {**way, "document_root": ROOT["document_root"] + "/"}
+    assert problems(choose(**way), host(), [other(**same)]) == []
+    told = problems(choose(**way), host(), [other(True, **same)])
+    assert [problem.partition(" ")[0] for problem in told] == ["web2py_site", "web2py_account.document_root"]
+    assert all("blog has the same in the same account" in problem for problem in told)
+    told = problems({**choose(**way), "web2py_site": "shop"}, host(), [other(True, port=8081)])
+    assert told == []
 
 
 def test_root_does_not_make_sites_in_accounts_nor_looks_at_their_folders_for_others() -> None:
@@ -179,9 +199,36 @@ def test_the_script_of_another_way_goes() -> None:
         assert resolve_account(choices, host(ours=files))["account"]["stale"] == stale
 
 
+def test_the_link_of_an_application_that_left_goes() -> None:
+    static = "/home/shop/html/static-of-web2py"
+    found = host(linked=[f"{static}/gone", f"{static}/starter"])
+    choices, _found = examine_account(OPTIONS, choose(web="htaccess_proxy", **ROOT), found)
+    assert resolve_account(choices, found)["account"]["stale"] == [f"{static}/gone"]
+
+
+def test_links_to_the_site_are_found_and_no_others(tmp_path: Path) -> None:
+    assert linked(BASE, str(tmp_path)) == []
+    folder = tmp_path / "static-of-web2py"
+    folder.mkdir()
+    (folder / "ours").symlink_to(f"{BASE}/code/current/applications/ours/static")
+    (folder / "other").symlink_to(f"{BASE}-2/code/current/applications/other/static")
+    (folder / "file").touch()
+    assert linked(BASE, str(tmp_path)) == [str(folder / "ours")]
+
+
 def test_a_port_behind_a_proxy_of_the_hoster() -> None:
     site = resolved(https=True)
     assert (site["url"], site["facing"]["proxied"]) == ("https://shop.example.org", True)
+
+
+def test_the_default_application_is_asked() -> None:
+    shop = {"name": "shop", "source": {"type": "starter"}, "check_path": "/shop/cart"}
+    both = [{"name": "blog", "source": {"type": "starter"}, "check_path": None}, shop]
+    for name, path in (("shop", "/shop/cart"), ("blog", "/"), ("", "/")):
+        given = {**choose(), "web2py_applications": both, "web2py_default_application": name}
+        choices, found = examine_account(OPTIONS, given, host())
+        assert found == []
+        assert resolve_account(choices, host())["account"]["first_page"] == path
 
 
 def test_what_starts_it_and_where() -> None:

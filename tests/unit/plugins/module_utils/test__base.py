@@ -112,6 +112,21 @@ def test_options_are_no_requirements(place: Place, requirement: str) -> None:
         _base.stage_environment(place, "environment-x", [requirement])
 
 
+@pytest.mark.parametrize(("more", "mode"), [(0, 0o700), (1, 0o755)])
+def test_nobody_else_uses_the_environment_of_an_account(
+    place: Place, monkeypatch: pytest.MonkeyPatch, more: int, mode: int
+) -> None:
+    def run(command: list[str], *_words: str, **_options: object) -> None:
+        if "venv" in command:
+            Path(command[-1], "bin").mkdir()
+            Path(command[-1], "pyvenv.cfg").touch()
+
+    monkeypatch.setattr(_base, "run", run)
+    user = (place.account[0] + more, place.account[1])
+    _base.stage_environment(place._replace(account=user), "environment-x", [])
+    assert Path(place.part("environment-x")).stat().st_mode & 0o777 == mode
+
+
 def test_scripts_name_the_final_folder(tmp_path: Path) -> None:
     (tmp_path / "bin").mkdir()
     (tmp_path / "bin/tool").write_text(f"#!{tmp_path}/bin/python\n")

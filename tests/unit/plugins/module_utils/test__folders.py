@@ -119,9 +119,16 @@ def test_a_site_inside_another_is_found(tmp_path: Path, owner: Owner, monkeypatc
     assert _folders.taken("shop", root)[root] == "shop"
 
 
-def test_a_site_in_an_account_lies_in_one_folder(tmp_path: Path) -> None:
+def test_a_site_in_an_account_lies_in_one_folder_and_takes_no_unit_of_others(tmp_path: Path, owner: Owner) -> None:
     paths = _folders.account_folders("shop", str(tmp_path))
     assert {path.startswith(f"{tmp_path}/.local/share/web2py.deploy/shop") for path in paths.values()} == {True}
     assert _folders.taken_in_account("shop", str(tmp_path)) == {}
+    units = tmp_path / ".config/systemd/user"
+    units.mkdir(parents=True)
+    (units / "shop.service").touch()
+    (units / "blog.service").touch()
+    assert _folders.taken_in_account("shop", str(tmp_path)) == {str(units / "shop.service"): ""}
+    _folders.take(paths["settings"], "shop", owner, 0o750)
+    assert _folders.taken_in_account("shop", str(tmp_path)) == {paths["settings"]: "shop"}
     Path(paths["root"]).mkdir(parents=True)
-    assert _folders.taken_in_account("shop", str(tmp_path)) == {paths["root"]: ""}
+    assert _folders.taken_in_account("shop", str(tmp_path)) == {paths["root"]: "", paths["settings"]: "shop"}

@@ -85,13 +85,13 @@ def test_this_machine_can_be_read() -> None:
 def test_sites_leave_their_names_where_the_pattern_has_its_star(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for name in ("on/60-shop.conf", "on/000-default.conf", "etc/blog/uwsgi.ini"):
+    for name in ("on/60-shop.conf", "on/000-default.conf", "on/default", "on/byhand", "etc/blog/uwsgi.ini"):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).touch()
-    patterns = {"a": f"{tmp_path}/on/60-*.conf", "b": f"{tmp_path}/on/*.conf", "c": f"{tmp_path}/etc/*/uwsgi.ini"}
+    patterns = {"a": f"{tmp_path}/on/60-*.conf", "b": f"{tmp_path}/on/*", "c": f"{tmp_path}/etc/*/uwsgi.ini"}
     monkeypatch.setattr(_host, "TRACES", patterns)
     monkeypatch.setattr(_host, "RED_HAT_TRACES", {"a": f"{tmp_path}/etc/*/uwsgi.ini"})
-    assert traces() == {"a": ["shop", "blog"], "b": ["60-shop"], "c": ["blog"]}
+    assert traces() == {"a": ["shop", "blog"], "b": ["60-shop", "byhand"], "c": ["blog"]}
 
 
 def test_a_front_end_that_no_distribution_has_is_found_by_its_program(

@@ -82,6 +82,8 @@ def test_a_front_end_has_the_names_of_its_platform() -> None:
         (("ubuntu", "22"), {"web2py_front_end": "nginx"}, {}, "use apache"),
         (("rocky", "9"), {"web2py_front_end": "lighttpd"}, {}, "use nginx or apache"),
         (("rocky", "9"), {"web2py_front_end": "cherokee"}, {}, "use nginx or apache"),
+        (("ubuntu", "22"), {"web2py_front_end": "none"}, {}, "older than 3.11; use apache"),
+        (("rhel", "9"), {"web2py_front_end": "none"}, {}, "older than 3.11; use nginx or apache"),
         (("rocky", "9"), {"web2py_tls": {"provider": "acme"}}, {}, "use self_signed or provided"),
         (("rhel", "9"), {}, {"selinux": True}, "setenforce 0"),
     ],
@@ -93,6 +95,12 @@ def test_what_is_not_shown_to_work_is_told(
     found = [check({**CHOICES, **choices}, host) for check in (platform_problems, program_problems)]
     found = [problem for problems in found for problem in problems]
     assert len(found) == 1 and words in str(found[0])
+
+
+@pytest.mark.parametrize("place", _platforms.WRITTEN)
+def test_plain_http_works_everywhere(place: tuple[str, str]) -> None:
+    host = {"distribution": place[0], "version": place[1]}
+    assert program_problems({**CHOICES, "web2py_tls": {"provider": "none"}}, host) == []
 
 
 @pytest.mark.parametrize("place", [*_platforms.SHOWN, ("ubuntu", "24"), ("almalinux", "9")])

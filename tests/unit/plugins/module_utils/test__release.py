@@ -15,7 +15,7 @@ from ansible_collections.web2py.deploy.plugins.module_utils import _release
 from ansible_collections.web2py.deploy.plugins.module_utils._base import Place
 from ansible_collections.web2py.deploy.plugins.module_utils._release import Release
 from ansible_collections.web2py.deploy.plugins.module_utils._run import Problem
-from tests.unit.plugins.module_utils.conftest import names
+from tests.unit.plugins.module_utils.conftest import names, nfs
 
 RUNTIME = Path(__file__).resolve().parents[4] / "roles/web2py/files/runtime"
 BASE = {
@@ -115,8 +115,9 @@ def test_prune_keeps_the_last_that_served_and_the_next_base(place: Place) -> Non
 
 
 @pytest.mark.usefixtures("parts")
-def test_release_that_a_server_runs_stays_with_its_parts(place: Place) -> None:
+def test_release_that_a_server_runs_stays_with_its_parts(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     """The server goes on with the old release until its role reloads it, which a killed run never does."""
+    nfs(monkeypatch)
     old, two = serve(place), serve(place, "app-shop-2")
     path = f"{place.releases}/{old}/runtime.json"
     code = f"from web2py_runtime import lease; lease.take('{path}'); print(1, flush=True); input()"

@@ -438,8 +438,12 @@ def test_folders_of_somebody_else_are_no_site_to_take_away() -> None:
     assert "/etc/cloud is on the host and belongs to something else" in str(found[0])
 
 
+MADE = {"folders": {"/etc/web2py": "web2py"}}
+
+
 def test_another_front_end_comes_in_the_place_of_the_first() -> None:
     host = {
+        **MADE,
         "traces": {"nginx": ["web2py"], "uwsgi": ["web2py", "other"], "apache": []},
         "listening": [{"port": 80, "program": "nginx"}],
     }
@@ -449,12 +453,21 @@ def test_another_front_end_comes_in_the_place_of_the_first() -> None:
 
 
 def test_a_front_end_that_serves_others_is_not_replaced() -> None:
-    host = {"traces": {"nginx": ["other", "web2py"]}, "listening": [{"port": 80, "program": "nginx"}]}
+    host = {**MADE, "traces": {"nginx": ["other", "web2py"]}, "listening": [{"port": 80, "program": "nginx"}]}
     assert "port 80 is held by nginx" in problems({"web2py_front_end": "apache"}, host)[0]
 
 
+def test_a_site_that_somebody_made_by_hand_is_left_alone() -> None:
+    """It may well have the same name, and nothing of it is replaced, stopped or written over."""
+    host = {"traces": {"apache": ["web2py"], "uwsgi": ["web2py"]}, "listening": [{"port": 80, "program": "apache2"}]}
+    assert "port 80 is held by apache2" in problems({}, host)[0]
+    assert "apache has a site of that name" in problems({"web2py_front_end": "apache"}, host)[0]
+    site = resolved({}, {"traces": host["traces"]})
+    assert (site["front_end"]["former"], site["front_end"]["instead_of"], site["server"]["former"]) == ([], [], [])
+
+
 def test_without_a_web_server_the_application_server_has_its_unit_and_user() -> None:
-    host = {"traces": {"nginx": ["web2py"]}, "listening": [{"port": 443, "program": "nginx"}]}
+    host = {**MADE, "traces": {"nginx": ["web2py"]}, "listening": [{"port": 443, "program": "nginx"}]}
     assert problems(ALONE, host) == []
     site = resolved(ALONE, host)
     front_end = site["front_end"]
@@ -477,7 +490,7 @@ def test_without_a_web_server_there_are_the_tunnel_and_acme() -> None:
 
 def test_a_web_server_comes_in_the_place_of_none() -> None:
     listening = [{"port": port, "program": "python"} for port in (80, 443)]
-    host = {"traces": {"none": ["web2py"]}, "listening": listening}
+    host = {**MADE, "traces": {"none": ["web2py"]}, "listening": listening}
     assert problems(ALONE, host) == problems({}, host) == []
     assert resolved({}, host)["front_end"]["former"] == ["none"]
     assert len(problems(ALONE, {"listening": listening})) == 2

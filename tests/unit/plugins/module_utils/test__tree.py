@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from pathlib import Path
@@ -9,7 +10,7 @@ import pytest
 from ansible_collections.web2py.deploy.plugins.module_utils import _tree
 from ansible_collections.web2py.deploy.plugins.module_utils._run import Problem
 from ansible_collections.web2py.deploy.plugins.module_utils._tree import Owner
-from tests.unit.plugins.module_utils.conftest import names
+from tests.unit.plugins.module_utils.conftest import names, nfs
 
 
 def mode(path: Path) -> int:
@@ -138,6 +139,24 @@ def test_a_lock_is_held_once_and_in_a_folder_of_its_own(tmp_path: Path) -> None:
     with _tree.run_lock("a", f"{tmp_path}/run"), _tree.run_lock("b", f"{tmp_path}/run"):
         assert sorted(path.name for path in (tmp_path / "run").iterdir()) == ["a.lock", "b.lock"]
         assert (tmp_path / "run").stat().st_mode & 0o022 == 0
+
+
+def test_an_account_locks_on_nfs_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_tree.os, "geteuid", lambda: 1001)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setattr(_tree, "_LOCK_SECONDS", 0)
+    nfs(monkeypatch)
+    with _tree.run_lock("a"), pytest.raises(Problem, match="Another run"), _tree.run_lock("b"):
+        pass
+
+
+def test_a_file_system_without_locks_is_a_problem(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def flock(_descriptor: int, _operation: int) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(_tree.fcntl, "flock", flock)
+    with pytest.raises(Problem, match="No locks available"), _tree.locked(f"{tmp_path}/a.lock"):
+        pass
 
 
 def test_a_lock_that_is_a_trap_is_a_problem(tmp_path: Path) -> None:

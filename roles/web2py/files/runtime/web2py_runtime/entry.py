@@ -63,13 +63,15 @@ def load() -> Any:
 
     global_settings.web2py_runtime_handler = True
     # The first request of each process would ask the name servers, for seconds where they do not answer; and each of
-    # CGI's is the first.
-    global_settings.local_hosts = own_names()
+    # CGI's is the first. In an account nobody is local: all users of the host can ask from there, or say that they do.
+    # (web2py looks for names where it has none; no address is a line's end.)
+    global_settings.local_hosts = ["\n"] if "facing" in settings else own_names()
     # Tracebacks go to the journal as well as into tickets.
     global_settings.cmd_options = Storage(errors_to_console=True)
     main = importlib.import_module("gluon.main")
     compat.after_import(settings["versions"]["web2py"])
     guard.close_admin(main, settings["admin"], root)
+    guard.refuse_dots(main)
     for name in PRELOAD:
         importlib.import_module(name)
     application = guard.guarded(watch.watched(main.wsgibase, settings), settings)

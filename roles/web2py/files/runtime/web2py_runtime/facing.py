@@ -15,7 +15,7 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from web2py_runtime.guard import Application, Environ, Headers
-from web2py_runtime.tunnel import MEGABYTE, too_long
+from web2py_runtime.tunnel import MEGABYTE, forget_claims, too_long
 
 REASONS = {
     400: "Bad Request",
@@ -27,16 +27,14 @@ REASONS = {
 }
 # web2py looks for the word only.
 NO_GZIP = re.compile(r"\bgzip\s*;\s*q=0(?:\.0*)?\s*(?:,|$)", re.IGNORECASE)
-# What proxies say; none of it comes from a front end of ours.
-CLAIMS = ("HTTP_X_FORWARDED_", "HTTP_FORWARDED", "HTTP_X_REAL_IP", "HTTP_CLIENT_IP", "HTTP_PROXY")
 
 
-def refusal(status: int, start_response: Callable[..., Any]) -> Iterable[bytes]:
-    """A short answer that says no more than it must."""
+def refusal(status: int, environ: Environ, start_response: Callable[..., Any]) -> Iterable[bytes]:
+    """A short answer that says no more than it must; to HEAD without a body, which would pass for the next answer."""
     body = f"{status} {REASONS[status]}\n".encode()
     headers = [("Content-Type", "text/plain"), ("Content-Length", str(len(body)))]
     start_response(f"{status} {REASONS[status]}", headers)
-    return [body]
+    return [] if environ.get("REQUEST_METHOD") == "HEAD" else [body]
 
 
 def path_of(environ: Environ) -> str:
@@ -74,8 +72,7 @@ def cleaned(environ: Environ, path: str, facing: dict[str, Any], url: str) -> No
     told = environ.get("HTTP_X_FORWARDED_FOR", "").rpartition(",")[2].strip() if facing["proxied"] else ""
     hosts = (environ.get("HTTP_X_FORWARDED_HOST" if facing["proxied"] else "HTTP_HOST") or "").rpartition(",")[2]
     host = hosts.strip().partition(":")[0].lower()
-    for name in [name for name in environ if name.startswith(CLAIMS)]:
-        del environ[name]
+    forget_claims(environ)
     if told:
         environ["REMOTE_ADDR"] = told
     if NO_GZIP.search(environ.get("HTTP_ACCEPT_ENCODING", "")):
@@ -97,7 +94,8 @@ def cleaned(environ: Environ, path: str, facing: dict[str, Any], url: str) -> No
 def completed(path: str, headers: Headers, facing: dict[str, Any], status: str = "200") -> Headers:
     """Headers of an answer, with those that every answer has."""
     names = {name.lower() for name, _value in headers}
-    found = [(name, value) for name, value in headers if name not in facing["headers"]]
+    own = {name.lower() for name in facing["headers"]}
+    found = [(name, value) for name, value in headers if name.lower() not in own]
     if re.search(facing["static_any"], path) and status.startswith(("200", "206", "304")):
         found = [(name, value) for name, value in found if name.lower() not in ("cache-control", "expires", "pragma")]
         cache = facing["cache_versioned" if re.search(facing["static_versioned"], path) else "cache"]
@@ -135,9 +133,9 @@ def faced(application: Application, facing: dict[str, Any], url: str) -> Applica
 
         status = fault(environ, path, facing)
         if status:
-            return refusal(status, start)
+            return refusal(status, environ, start)
         cleaned(environ, path, facing, url)
         found = application(environ, start)
-        return refusal(416, start) if lacking else found
+        return refusal(416, environ, start) if lacking else found
 
     return answer

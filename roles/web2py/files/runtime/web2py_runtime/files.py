@@ -9,13 +9,15 @@ It serves the files that were there when the process started, each by its exact 
 from __future__ import annotations
 
 import importlib
+import io
 import os
 import re
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
-from typing import Any
+from typing import Any, BinaryIO
 
+from web2py_runtime.gateway import Body, hear_out
 from web2py_runtime.guard import Application, Environ, Headers
 
 # Answers below that many bytes are not worth compressing.
@@ -120,7 +122,35 @@ def fronted(application: Application, settings: Mapping[str, Any], root: str) ->
         start_response(status, [row for row in headers if row[0] in ("Allow", "Content-Range")] + rows)
         return [] if environ["REQUEST_METHOD"] == "HEAD" else [page]
 
+    return heard_out(answer)
+
+
+def heard_out(application: Application) -> Application:
+    """No request is answered to its end before all of its body is read, also by an application that wants none of it.
+
+    A server that hangs up with something unread takes along what it has said.
+    """
+
+    def answer(environ: Environ, start_response: Callable[..., Any]) -> Iterable[bytes]:
+        length = int(environ.get("CONTENT_LENGTH") or 0)
+        if not length:
+            return application(environ, start_response)
+        body = io.BufferedReader(Body(environ["wsgi.input"].read, length))
+        return _heard(application({**environ, "wsgi.input": body}, start_response), body)
+
     return answer
+
+
+def _heard(parts: Iterable[bytes], body: BinaryIO) -> Iterator[bytes]:
+    try:
+        yield from parts
+    finally:
+        close = getattr(parts, "close", None)
+        if close:
+            close()
+        # Who sends it may be gone.
+        with suppress(OSError):
+            hear_out(body)
 
 
 def compressed(application: Application, types: Iterable[str]) -> Application:

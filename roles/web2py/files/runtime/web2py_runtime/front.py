@@ -255,15 +255,15 @@ class Front:
                 raise Refused(403)
 
     def enter(self, request: Request, now: float) -> None:
-        """One more request of this address; Refused when it has its share already. Each is to `leave`."""
-        self.busy[request.client] += 1
-        if self.busy[request.client] > self.limits["connections_per_address"]:
+        """One more request of this address; Refused when it has its share already. Who passes is to `leave`."""
+        if self.busy[request.client] >= self.limits["connections_per_address"]:
             raise Refused(429)
         if request.form and self.forms[request.form].over(request.client, now):
             raise Refused(429)
+        self.busy[request.client] += 1
 
     def leave(self, request: Request) -> None:
-        """The request is answered."""
+        """The answer is taken."""
         self.busy[request.client] -= 1
         if self.busy[request.client] <= 0:
             del self.busy[request.client]

@@ -23,7 +23,7 @@ import socket
 import ssl
 import sys
 import tempfile
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from time import monotonic
 from typing import Any, BinaryIO
@@ -32,7 +32,7 @@ from web2py_runtime.door import FIRST, handed
 from web2py_runtime.front import HEAD, Front, Refused, Request
 from web2py_runtime.serve import tell
 
-BLOCK, BODY_IN_MEMORY, ANSWER_IN_MEMORY = 1 << 16, 1 << 18, 1 << 20
+BLOCK, BODY_IN_MEMORY, ANSWER_IN_MEMORY = 1 << 16, 1 << 18, 1 << 17
 # Guests at a time; the others wait in systemd's socket. Each needs two descriptors, or three.
 ROOM = 2000
 # Bytes a second of the slowest visitor that is worth waiting for.
@@ -103,8 +103,7 @@ class Child:
             os.dup2(self.inner.fileno(), FIRST)
             signal.pthread_sigmask(signal.SIG_SETMASK, ())
             os.environ.update(LISTEN_FDS="1", LISTEN_PID=str(os.getpid()))
-            # No shell: the words are our own.
-            os.execv(sys.executable, [sys.executable, "-m", "web2py_runtime.serve", *self.arguments])  # noqa: S606
+            os.execv(sys.executable, [sys.executable, "-m", "web2py_runtime.serve", *self.arguments])  # noqa: S606  our own words
 
     def ended(self) -> bool:
         """Whether it has ended."""
@@ -127,6 +126,8 @@ class Gate:
         self.front, self.context, self.path = front, context, path
         self.client_seconds = front.limits["client_seconds"]
         self.request_seconds = front.limits["request_seconds"]
+        # For a guest to take what is in memory. With TLS as much again waits behind it, where only time can be asked.
+        self.taking_seconds = self.client_seconds + (ANSWER_IN_MEMORY + BLOCK) / SLOWEST
         self.listeners: list[socket.socket] = []
         self.guests: set[asyncio.Task[None]] = set()
         self.silent: set[asyncio.Task[None]] = set()
@@ -198,7 +199,7 @@ class Gate:
         protocol = asyncio.StreamReaderProtocol(reader)
         options: dict[str, Any] = {}
         if self.context and port == self.front.https:
-            options = {"ssl_handshake_timeout": self.client_seconds, "ssl_shutdown_timeout": GRACE_SECONDS}
+            options = {"ssl_handshake_timeout": self.client_seconds, "ssl_shutdown_timeout": self.taking_seconds}
             options["ssl"] = self.context
         try:
             transport, _protocol = await loop.connect_accepted_socket(lambda: protocol, connection, **options)
@@ -207,15 +208,20 @@ class Gate:
             return
         writer = asyncio.StreamWriter(transport, protocol, reader, loop)
         writer.transport.set_write_buffer_limits(ANSWER_IN_MEMORY, ANSWER_IN_MEMORY - BLOCK)
-        try:
-            await self.served(reader, writer, peer, port)
-        except (OSError, EOFError, TimeoutError):  # has left, or is too slow
-            writer.transport.abort()
-        finally:
-            writer.close()
+        # A guest is counted until all is taken, has left, is too slow, or has said nothing when the process ends.
+        with ExitStack() as stay, suppress(OSError, EOFError, asyncio.CancelledError):
+            try:
+                ours = await self.served(reader, writer, peer, port, stay)
+                if not writer.transport.is_closing():
+                    writer.close()
+                await asyncio.wait_for(writer.wait_closed(), GRACE_SECONDS if ours else self.taking_seconds)
+            finally:
+                writer.transport.abort()
 
-    async def served(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, peer: str, port: int) -> None:
-        """Read a request, and give the answer to it, the server's or one of our own."""
+    async def served(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, peer: str, port: int, stay: ExitStack
+    ) -> bool:
+        """Read a request, and give the answer to it: whether it was one of our own."""
         head, request, status, refused = b"", None, 0, None
         try:
             try:
@@ -225,14 +231,12 @@ class Gate:
             self.silent.discard(asyncio.current_task())
             request = self.front.request(head, peer, port)
             self.front.enter(request, asyncio.get_running_loop().time())
+            stay.callback(self.front.leave, request)
             with tempfile.SpooledTemporaryFile(BODY_IN_MEMORY) as body:
                 await self.read(reader, writer, request, body)
                 status = await self.handed(writer, request, body)
         except Refused as refusal:
             refused, status = refusal, refusal.status
-        finally:
-            if request:
-                self.front.leave(request)
         if refused:
             top, page = self.front.page(refused.status, refused.location, port, refused.words)
             writer.write(top + (b"" if head.startswith(b"HEAD ") else page))
@@ -244,6 +248,7 @@ class Gate:
         await self.flushed(writer)
         if refused and not reader.at_eof():
             await self.lingered(reader, writer)
+        return refused is not None
 
     async def read(
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, request: Request, body: Any
@@ -283,7 +288,7 @@ class Gate:
                 if not block:
                     return status
                 writer.write(block)
-                await asyncio.wait_for(writer.drain(), self.client_seconds)
+                await asyncio.wait_for(writer.drain(), self.taking_seconds)
         finally:
             sender.cancel()
             inner.transport.abort()
@@ -293,9 +298,9 @@ class Gate:
         """Wait until the guest has taken all."""
         if writer.transport.is_closing():  # has taken all and left
             return
-        left = writer.transport.get_write_buffer_size()
-        writer.transport.set_write_buffer_limits(0)
-        await asyncio.wait_for(writer.drain(), self.client_seconds + left / SLOWEST)
+        # TLS takes a bound of nothing for reached when nothing is left.
+        writer.transport.set_write_buffer_limits(high=1, low=0)
+        await asyncio.wait_for(writer.drain(), self.taking_seconds)
 
     async def lingered(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Take what a guest still sends for a moment: closed too early, the answer would be lost with it."""
@@ -368,7 +373,7 @@ def main() -> None:
     # It takes longest to get ready.
     child.launch()
     front = Front(settings)
-    context = secured(front, settings["certificate"], key) if key else None
+    context = secured(front, settings["certificate"], key) if front.https else None
     mercy = float(arguments[arguments.index("--mercy-seconds") + 1])
     sys.exit(asyncio.run(kept(Gate(front, context, settings["inner"]), child, listeners, mercy)))
 

@@ -112,6 +112,23 @@ def close_admin(main: Any, mode: str, root: str) -> None:
     main.url_in = closed_url_in
 
 
+def refuse_dots(main: Any) -> None:
+    """Make a path that climbs an invalid request, as front ends do that take paths apart themselves.
+
+    Those that hand a path on as it came would let its dots into an application's arguments.
+    """
+    url_in = main.url_in
+
+    def level_url_in(request: Any, environ: Environ) -> Any:
+        result = url_in(request, environ)
+        if ".." in (request.args or ()):
+            text = main.rwthread.routes.error_message % "invalid request"
+            raise main.HTTP(400, text, web2py_error="invalid arg")
+        return result
+
+    main.url_in = level_url_in
+
+
 def is_admin_file(path: str | None) -> bool:
     """Whether a static file belongs to the administration: some routes name no application for it."""
     return path is not None and "/applications/admin/static/" in path

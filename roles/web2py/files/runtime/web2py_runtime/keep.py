@@ -71,7 +71,9 @@ def noted(path: str) -> dict[str, Any]:
 
 def start(command: list[str], door: int, line: str) -> subprocess.Popen[bytes]:
     """Start the server in the way systemd would: with the socket, its number, and a line to tell how it does."""
-    code = f"import os, sys; door = int(sys.argv[1]); os.dup2(door, {FIRST}); door == {FIRST} or os.close(door);"
+    # It ends with its keeper, whatever that dies of (prctl(2), PR_SET_PDEATHSIG): the next one needs the port.
+    code = "import ctypes, os, sys; ctypes.CDLL(None).prctl(1, 9); door = int(sys.argv[1]);"
+    code += f" os.dup2(door, {FIRST}); door == {FIRST} or os.close(door);"
     code += " os.environ['LISTEN_PID'] = str(os.getpid()); os.execv(sys.argv[2], sys.argv[2:])"
     environment = {**os.environ, "LISTEN_FDS": "1", "NOTIFY_SOCKET": line}
     launcher = [sys.executable, "-c", code, str(door), *command]
@@ -111,24 +113,45 @@ class Asked:
         self.word = self.word if self.word == "end" else word
 
 
-def serve(command: list[str], door: int, asked: Asked) -> None:
-    """Keep the server running until a signal asks for something."""
-    pause = PAUSE_SECONDS
+def gone(path: str) -> bool:
+    """Whether the site was taken away, lock and all, by who could not say so: a broken release has no `stop`."""
+    try:
+        os.stat(path)
+    except FileNotFoundError:
+        return True
+    except OSError:  # a file system may be away for a while
+        pass
+    return False
+
+
+def live(command: list[str], door: int, asked: Asked, path: str) -> int:
+    """The life of one server, until it ends, or says no more that all is well, or nobody wants it; how it ended."""
     told = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    # Each has a line of its own: the last words of the one before say nothing of the next.
     with tempfile.TemporaryDirectory(prefix="web2py-") as folder, told as line:
         line.bind(os.path.join(folder, "line"))
-        while not asked.word:
-            begun = heard_at = monotonic()
-            server = start(command, door, line.getsockname())
-            patience = START_SECONDS
-            while not asked.word and server.poll() is None and monotonic() - heard_at < patience:
-                if heard(line, 0.5):
-                    heard_at, patience = monotonic(), WATCH_SECONDS
-            stop(server)
-            if not asked.word:
-                print(f"The server ended with {server.returncode} and is started anew.", file=sys.stderr, flush=True)
-                pause = PAUSE_SECONDS if monotonic() - begun > START_SECONDS else min(2 * pause, LONGEST_PAUSE_SECONDS)
-                sleep(pause)
+        heard_at = monotonic()
+        server = start(command, door, line.getsockname())
+        patience = START_SECONDS
+        while not asked.word and server.poll() is None and monotonic() - heard_at < patience:
+            if heard(line, 0.5):
+                heard_at, patience = monotonic(), WATCH_SECONDS
+            if gone(path):
+                asked.hear("end")
+        stop(server)
+    return int(server.returncode)
+
+
+def serve(command: list[str], door: int, asked: Asked, path: str) -> None:
+    """Keep the server running until a signal asks for something, or the lock is gone."""
+    pause = PAUSE_SECONDS
+    while not asked.word:
+        begun = monotonic()
+        status = live(command, door, asked, path)
+        if not asked.word:
+            print(f"The server ended with {status} and is started anew.", file=sys.stderr, flush=True)
+            pause = PAUSE_SECONDS if monotonic() - begun > START_SECONDS else min(2 * pause, LONGEST_PAUSE_SECONDS)
+            sleep(pause)
 
 
 def ask(number: int, word: signal.Signals) -> None:
@@ -209,14 +232,14 @@ def main() -> int:
         asked = Asked()
         apart(log, locked, sys.argv[2:])
     note(locked, about(os.getpid(), sys.argv[2:]))
-    serve(command, door, asked)
+    serve(command, door, asked, path)
     if asked.word == "renew":
         # Until the next one listens to signals.
         signal.signal(signal.SIGHUP, signal.SIG_IGN)
         for descriptor in (locked, door):
             os.set_inheritable(descriptor, True)
         os.environ[HELD] = f"{locked} {door}"
-        os.execv(sys.executable, [sys.executable, "-m", "web2py_runtime.keep", *sys.argv[1:]])  # noqa: S606
+        os.execv(sys.executable, [sys.executable, "-m", "web2py_runtime.keep", *sys.argv[1:]])  # noqa: S606  our own words
     return 0
 
 

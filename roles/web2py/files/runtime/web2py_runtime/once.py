@@ -19,10 +19,10 @@ import sys
 import traceback
 from collections.abc import Callable
 from time import monotonic
-from typing import Any, BinaryIO, NoReturn
+from typing import BinaryIO, NoReturn
 
 from web2py_runtime.door import Door
-from web2py_runtime.gateway import respond
+from web2py_runtime.gateway import Body, respond
 from web2py_runtime.guard import Application
 
 PULSE_SECONDS = 1.0
@@ -32,22 +32,6 @@ LARGEST_HEAD = 1 << 20
 
 class Unreadable(Exception):
     """What came is no request."""
-
-
-class Body(io.RawIOBase):
-    """The body of a request, which ends where its length says: the connection stays open."""
-
-    def __init__(self, source: Any, length: int) -> None:
-        self.source, self.left = source, length
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: Any) -> int:
-        block = self.source.read1(min(len(buffer), self.left)) if self.left else b""
-        buffer[: len(block)] = block
-        self.left -= len(block)
-        return len(block)
 
 
 def variables(source: BinaryIO) -> dict[str, str]:
@@ -73,7 +57,7 @@ def answer(application: Application, connection: socket.socket) -> None:
     """Read the request of a connection and write its answer."""
     with connection.makefile("rb") as source, connection.makefile("wb") as target:
         environ = variables(source)
-        body = io.BufferedReader(Body(source, int(environ["CONTENT_LENGTH"])))
+        body = io.BufferedReader(Body(source.read1, int(environ["CONTENT_LENGTH"])))
         respond(application, environ, body, target)
 
 

@@ -94,15 +94,15 @@ class Clock:
         return monotonic() - min(list(self.begun.values()), default=monotonic())
 
 
-def pulse(clock: Clock, limit: float, behind_gate: bool) -> None:
+def pulse(clock: Clock, limit: float, unwatched: bool) -> None:
     """Tell systemd's watchdog that all is well, until a request takes too long: then it starts the service anew.
 
-    A child of the gate ends by itself, and the gate starts another.
+    A child of the gate, or of a web server, ends by itself, and another is started.
     """
     while True:
         if clock.longest() <= limit:
             tell("WATCHDOG=1")
-        elif behind_gate:
+        elif unwatched:
             print(f"A request took more than {limit:g} s", flush=True)
             os._exit(1)
         sleep(PULSE_SECONDS)
@@ -196,7 +196,7 @@ def main() -> None:
     clock = Clock(loaded())
     # Threads of the system, also where a server has green ones: they go on while the server waits.
     start_new_thread(leave, (door, told.mercy_seconds))
-    start_new_thread(pulse, (clock, told.request_seconds, told.front is not None))
+    start_new_thread(pulse, (clock, told.request_seconds, bool(told.front or told.script)))
     if told.idle_seconds:
         start_new_thread(doze, (door, told.idle_seconds))
     if told.script:

@@ -64,7 +64,7 @@ class Forms:
 
 
 def forget_claims(environ: Environ) -> None:
-    """Take away what a client claims."""
+    """What a client claims is gone: it comes from no front end of ours."""
     for name in [name for name in environ if name.startswith(CLAIMS)]:
         del environ[name]
 
