@@ -177,7 +177,8 @@ class Words:
     def closed(self) -> Tree:
         match: Tree = _asked("(?i)" + before_query(self.policy["closed"]))
         if self.site["admin"]["mode"] == "https":
-            networks = dict(enumerate(self.site["admin"]["networks"], 1))
+            # To Cherokee the length of a whole IPv6 address is that of none.
+            networks = dict(enumerate((row.removesuffix("/128") for row in self.site["admin"]["networks"]), 1))
             match = _and(match, _not({"": "from", "from": networks}))
         return self.refuse(match, 404)
 

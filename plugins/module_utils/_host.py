@@ -17,7 +17,7 @@ from typing import Any
 # The program of a port whose owner cannot be seen.
 UNKNOWN = "a program out of sight"
 # Front ends that no distribution has, and the programs that a host must have already.
-PROVIDED = {"cherokee": ("/usr/local/sbin/cherokee", "/usr/local/sbin/cherokee-worker")}
+PROVIDED = {"cherokee": ("/usr/sbin/cherokee", "/usr/sbin/cherokee-worker")}
 
 
 def os_release(text: str) -> tuple[str, str]:

@@ -27,6 +27,7 @@ from ansible_collections.web2py.deploy.plugins.module_utils._preflight_account i
 )
 from ansible_collections.web2py.deploy.plugins.module_utils._preflight_content import (
     application_problems,
+    package_problems,
     source_problems,
 )
 from ansible_collections.web2py.deploy.plugins.module_utils._preflight_host import (
@@ -271,10 +272,11 @@ def _is_address(word: str) -> bool:
 
 def _front_end_problems(choices: Mapping[str, Any]) -> list[Problem]:
     name, proxies = choices["web2py_front_end"], choices["web2py_trusted_proxies"]
+    found = package_problems(choices)
     if not proxies or "forwarded" not in FRONT_ENDS[name].lacks:
-        return []
+        return found
     trouble = f"{name} cannot tell whose word on the client's address to take"
-    return [Problem("web2py_trusted_proxies", shown(proxies), trouble, "Remove them, or use another web2py_front_end")]
+    return [*found, Problem("web2py_trusted_proxies", shown(proxies), trouble, "Remove them, or use another web2py_front_end")]
 
 
 def _admin_problems(choices: Mapping[str, Any]) -> list[Problem]:

@@ -105,13 +105,13 @@ def host_problems(choices: Mapping[str, Any], host: Mapping[str, Any]) -> list[P
         )
     front_end = choices["web2py_front_end"]
     missing = [path for path in PROVIDED.get(front_end, ()) if path not in host.get("programs", ())]
-    if missing:
+    if missing and not choices["web2py_cherokee_package"]:
         found.append(
             Problem(
                 "web2py_front_end",
                 shown(front_end),
                 f"no distribution has it, and the host has no {' and no '.join(missing)}",
-                "Install it there yourself, or use another web2py_front_end",
+                "Name a package of it in web2py_cherokee_package, or use another web2py_front_end",
             )
         )
     ports = {80: "web2py_front_end"}

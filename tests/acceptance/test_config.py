@@ -18,7 +18,7 @@ CHECKERS = {
     "apache": ("apachectl configtest", "Syntax OK"),
     "lighttpd": ("lighttpd -tt -f /etc/lighttpd/lighttpd.conf", ""),
     "cherokee": (
-        "/usr/local/sbin/cherokee -t -C /etc/cherokee_web2py/cherokee.conf",
+        "/usr/sbin/cherokee -t -C /etc/cherokee_web2py/cherokee.conf",
         "Test on /etc/cherokee_web2py/cherokee.conf: OK",
     ),
 }
