@@ -24,10 +24,15 @@ _UNSOUND = r"[\x00-\x1f\x7f]"
 # A header that comes twice before the first empty line. Possessive: nothing is tried again, however long the head is.
 _LINES = r"(?:(?!{name}[ \t]*:)[^\r\n][^\n]*\n)*+{name}[ \t]*:"
 _TWICE = rf"(?i)^[^\n]*\n{_LINES}[^\n]*\n{_LINES}"
+# A part of a file in words that are none, for which Cherokee would give some bytes.
+_PART = r"(?:[0-9]+-[0-9]*|-[0-9]+)[ \t]*"
+_NO_PART = rf"(?i)^[^\n]*\n{_LINES.format(name='Range')}[ \t]*bytes[ \t]*=(?![ \t]*{_PART}(?:,[ \t]*{_PART})*\r?\n)"
 # Two of these are meant to be understood in two ways.
 _SINGLE = ("Host", "(?:Content-Length|Transfer-Encoding)")
+# Who reads what is compressed, and does not refuse it.
+_READABLE = r"(?i)(?:^|,)[ \t]*gzip[ \t]*(?:;[ \t]*q=(?:1|0?\.0*[1-9])[0-9.]*[ \t]*)?(?:,|$)"
 # Errors without a page of their own.
-_NOT_UNDERSTOOD = ("411", "414", "501")
+_NOT_UNDERSTOOD = ("411", "414", "501", "505")
 
 
 def flat(tree: Tree, prefix: str = "") -> list[str]:
@@ -148,13 +153,24 @@ class Words:
         match = _directory(PAGES)
         # A range that a visitor asked of a file would be told of its error page.
         words: dict[str, Any] = {"document_root": self.pages, "dropped": ["Content-Range"]}
-        return [self.rule(_and(_asked("50[234]"), match), "file", later, **words), self.rule(match, "file", **words)]
+        # Unlike `file` it also answers what was posted.
+        handler = {"": "common", "allow_dirlist": False, "allow_pathinfo": False}
+        return [
+            self.rule(_and(_asked("50[234]"), match), handler, later, **words),
+            self.rule(match, handler, **words),
+        ]
 
     def sound(self) -> list[Tree]:
         twice = [{"": "header", "complete": True, "match": _TWICE.replace("{name}", name)} for name in _SINGLE]
         # Such a body would be lost on its way to web2py.
         unmeasured = {"": "header", "header": "Transfer-Encoding", "type": "provided"}
-        return [self.refuse(_any(twice), 400), self.refuse(_asked(_UNSOUND), 400), self.refuse(unmeasured, 411)]
+        no_part = {"": "header", "complete": True, "match": _NO_PART}
+        return [
+            self.refuse(_any(twice), 400),
+            self.refuse(_asked(_UNSOUND), 400),
+            self.refuse(unmeasured, 411),
+            self.refuse(no_part, 416),
+        ]
 
     def redirect(self, match: Tree | str, host: str) -> Tree:
         scheme = "https" if self.secure else "http"
@@ -190,6 +206,8 @@ class Words:
         return [
             self.refuse(_not(_methods(self.site["limits"]["methods"])), 405),
             self.refuse(_asked(hidden), 404),
+            # A file is no folder; Cherokee would take that for a fault of its own.
+            self.refuse(_asked(rf"{policy['static_any']}(?:[^?]*/)?(?:\?|$)"), 404),
             self.closed(),
             self.refuse(_and(files, _not(_methods(["GET", "HEAD"]))), 405),
         ]
@@ -201,8 +219,13 @@ class Words:
         more = {"Cache-Control": cache}
         packed = {**more, "Vary": "Accept-Encoding"}
         words: dict[str, Any] = {"document_root": folder}
+        # Cherokee itself would send it compressed also to who refuses that.
+        readable = {"": "header", "header": "Accept-Encoding", "type": "regex", "match": _READABLE}
         return [
-            self.rule(_and(text, _directory(path)), handler, packed, encoder={"gzip": "allow"}, **words),
+            self.rule(
+                _and(readable, _and(text, _directory(path))), handler, packed, encoder={"gzip": "allow"}, **words
+            ),
+            self.rule(_and(text, _directory(path)), handler, packed, **words),
             self.rule(_directory(path), handler, more, **words),
         ]
 

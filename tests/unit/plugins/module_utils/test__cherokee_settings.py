@@ -118,8 +118,9 @@ def test_a_body_without_its_length_is_refused() -> None:
 
 
 def test_admin_is_open_to_its_networks_only() -> None:
-    opened = text(admin={"mode": "https", "networks": ["192.0.2.0/24", "2001:db8::/32"]})
+    opened = text(admin={"mode": "https", "networks": ["192.0.2.0/24", "2001:db8::/32", "2001:db8::7/128"]})
     assert "!match!right!right!from!2 = 2001:db8::/32" in opened
+    assert "!match!right!right!from!3 = 2001:db8::7\n" in opened
     assert "!from!" not in text()
 
 
