@@ -6,7 +6,8 @@ Every step runs even if an earlier one failed. Without options the last line is 
 plus one for each other step. Hosts that the scenarios leave can be looked into with: --scenario NAME, which keeps them.
 
 The acceptance suite gets WEB2PY_TEST_INVENTORY, the folder of a complete inventory with the ssh settings in it.
-A scenario that names WEB2PY_TEST_ARCHIVE or CHEROKEE_TEST_PACKAGE is reported as not run where that variable is not set.
+A scenario that names WEB2PY_TEST_ARCHIVE or CHEROKEE_TEST_PACKAGE is reported as not run where that variable is not
+set.
 """
 
 from __future__ import annotations

@@ -140,7 +140,8 @@ class ActionModule(ActionBase):
         try:
             found = file_sha256(package["path"])
         except OSError:
-            return [Problem(f"{variable}.path", repr(package["path"]), "cannot be read here", "Give a file that is there")]
+            fault = "cannot be read here"
+            return [Problem(f"{variable}.path", repr(package["path"]), fault, "Give a file that is there")]
         if found == package.get("sha256"):
             return []
         fault = f"is not the checksum of the file, which has {found}"

@@ -276,7 +276,8 @@ def _front_end_problems(choices: Mapping[str, Any]) -> list[Problem]:
     if not proxies or "forwarded" not in FRONT_ENDS[name].lacks:
         return found
     trouble = f"{name} cannot tell whose word on the client's address to take"
-    return [*found, Problem("web2py_trusted_proxies", shown(proxies), trouble, "Remove them, or use another web2py_front_end")]
+    remedy = "Remove them, or use another web2py_front_end"
+    return [*found, Problem("web2py_trusted_proxies", shown(proxies), trouble, remedy)]
 
 
 def _admin_problems(choices: Mapping[str, Any]) -> list[Problem]:

@@ -102,7 +102,7 @@ def test_only_what_shrinks_is_packed() -> None:
 def test_an_error_page_tells_no_range_of_its_own() -> None:
     rules = re.split(r"\n(?=\S+!rule!\d+!match = )", text())
     for rule in rules:
-        page = "!document_root = /pages\n" in rule and "!handler = file\n" in rule
+        page = "!document_root = /pages\n" in rule and "!handler = common\n" in rule
         assert ("header = Content-Range" in rule and "!type = del\n" in rule) is page
 
 
@@ -145,3 +145,20 @@ def test_two_hosts_in_one_head_are_noticed(head: str, found: bool) -> None:
     # Before 3.11 Python has no possessive repetition; what it finds is the same.
     pattern = settings._TWICE.replace("{name}", "Host").replace("*+", "*")
     assert bool(re.search(pattern, head)) is found
+
+
+@pytest.mark.parametrize(
+    ("asked", "refused"),
+    [("bytes=a-b", True), ("bytes=--5", True), ("bytes=", True), ("bytes=0-9, -5", False), ("lines=1-2", False)],
+)
+def test_a_part_that_is_none_is_noticed(asked: str, refused: bool) -> None:
+    head = f"GET / HTTP/1.1\r\nHost: a\r\nRange: {asked}\r\n\r\n"
+    assert bool(re.search(settings._NO_PART.replace("*+", "*"), head)) is refused
+
+
+@pytest.mark.parametrize(
+    ("accepted", "readable"),
+    [("gzip", True), ("br, gzip;q=0.5", True), ("gzip;q=0", False), ("gzip; q=0.0, br", False), ("xgzipx", False)],
+)
+def test_compressed_text_goes_to_who_reads_it(accepted: str, readable: bool) -> None:
+    assert bool(re.search(settings._READABLE, accepted)) is readable
