@@ -157,10 +157,11 @@ def test_slow_pages_leave_room_for_others(probe: Probe) -> None:
 
 
 @pytest.mark.late
-def test_half_a_request_is_not_awaited_for_long(halves: dict[str, Future[float]]) -> None:
-    """Who begins a request and does not end it is hung up on, in the head as in the body."""
-    for half, wait in halves.items():
-        assert wait.result() <= SLOWEST_HEADER_SECONDS, half
+def test_half_a_request_is_not_awaited_for_long(halves: dict[str, Future[float]], site: Site) -> None:
+    """Who begins a request and does not end it is hung up on, in the head as in the body; there soon, as chosen."""
+    head, body = (wait.result() for wait in halves.values())
+    assert head <= SLOWEST_HEADER_SECONDS
+    assert body <= site["limits"]["client_seconds"] + 3
 
 
 @pytest.mark.late
