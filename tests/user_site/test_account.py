@@ -161,6 +161,24 @@ def test_the_status_tells_of_it_and_changes_nothing(account: Any, status: str) -
     assert status.count("changed=0 ") == status.count("changed=") > 0
 
 
+def test_requests_are_in_the_log(account: Any) -> None:
+    """A line tells who asked for which page, without what follows the question mark."""
+    number = account.root(f"id -u {account.name}").strip()
+    read = f"journalctl --sync; journalctl _UID={number} -o cat --no-pager; "
+    read += f"cat {account.base}/run/server.log /var/log/apache2/*error.log 2>/dev/null; :"
+    before = account.root(read).count("GET /probe/small/index 200 ")
+    assert account.web.ask("/probe/small/index?word=not-for-the-log").status == 200
+    waited(lambda: account.root(read).count("GET /probe/small/index 200 ") == before + 1, 10)
+    assert "not-for-the-log" not in account.root(read)
+
+
+def test_the_newest_requests_have_a_profile(account: Any) -> None:
+    for _ in range(3):
+        assert account.web.ask("/probe/small/index").status == 200
+    files = account.root(f"ls {account.base}/data/profiles").split()
+    assert len(files) == 2 and files[-1].endswith("-probe_small_index.prof")
+
+
 @late
 def test_a_killed_server_comes_back(account: Any, answers: Callable[[], bool]) -> None:
     number = account.web.ask("/probe/default/worker").json()["pid"]
