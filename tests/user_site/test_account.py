@@ -41,6 +41,12 @@ def test_an_uploaded_file_comes_back(account: Any) -> None:
     assert account.web.ask(f"/probe/database/download/{stored}").body == content
 
 
+@pytest.mark.parametrize("query", ["", "?", "?a=1&b=%20c", "?a=b%3fc?d%2Fe&%26=%c3%bc", "?x=%2e%2e/"])
+def test_what_follows_the_question_mark_arrives_as_it_is(query: str, account: Any) -> None:
+    told = account.web.ask(f"/probe/default/echo{query}").json()
+    assert (told["path"], told["query"]) == ("/probe/default/echo", query[1:])
+
+
 @pytest.mark.parametrize("path", ["/admin", "/admin/default/site", "/probe/appadmin", "/probe/appadmin/index",
                                   "//probe//appadmin", "/probe/%61ppadmin/index",
                                   "/admin/static/css/styles.css"])  # fmt: skip
