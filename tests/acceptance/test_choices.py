@@ -96,7 +96,7 @@ def test_so_many_pages_at_a_time(options: dict[str, Any], probe: Probe, variable
         most = options["processes"] * options.get("threads", 1)
     if not most or f"{site['server']['role']}_memory_limit_mb" not in variables:
         pytest.skip("the number is left to the role, which fits it to the host")
-    if most > 8:
+    if most > 16:
         pytest.skip(f"{most} at a time are more than one address may ask for")
 
     def seconds(_number: int) -> float:
@@ -116,7 +116,7 @@ def test_processes_are_replaced_after_so_many_requests(options: dict[str, Any], 
     if not 0 < most <= 50:
         pytest.skip(f"{most} requests are too many to send")
     before = {probe.json("worker")["pid"] for _ in range(12)}
-    for _ in range(most * 6 * 2):
+    for _ in range(2 * most * options["processes"]):
         assert probe.ask("small/index").status == 200
     waited(lambda: not before & {probe.json("worker")["pid"] for _ in range(6)}, 10)
 
