@@ -59,12 +59,13 @@ def pairs_block(root: Path) -> str:
             if server not in backend.servers_of(front_end):
                 row.append("refused")
                 continue
-            shown = "runs" if (root / "molecule" / f"{front_end}_{server}").is_dir() else "not run"
-            if (
-                backend.APP_SERVERS[server].role == "anyserver"
-                and (root / "molecule" / f"{front_end}_anyservers").is_dir()
-            ):
+            in_turn = backend.APP_SERVERS[server].role == "anyserver"
+            if (root / "molecule" / f"{front_end}_{server}").is_dir():
+                shown = "runs"
+            elif in_turn and (root / "molecule" / f"{front_end}_anyservers").is_dir():
                 shown = "runs in part"
+            else:
+                shown = "not run"
             row.append(f"{backend.protocol(front_end, server)}, {shown}")
         rows.append(row)
     lines = ["| " + " | ".join(row) + " |" for row in rows]

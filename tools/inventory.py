@@ -61,11 +61,13 @@ def write_accounts(folder: Path, host: Host, name: str, choices: Mapping[str, An
 
 
 def scenario_choices(name: str) -> dict[str, Any]:
-    """Return what all Molecule scenarios and then this one say about the site beyond the example."""
-    found: dict[str, Any] = {}
-    for path in (".config/molecule/config.yml", f"molecule/{name}/molecule.yml"):
-        found |= scenario_inventory(path).get("group_vars", {}).get(GROUP, {})
-    return found
+    """Return what all Molecule scenarios, the groups that this one names and then itself say beyond the example."""
+    base = scenario_inventory(".config/molecule/config.yml")["group_vars"]
+    own = scenario_inventory(f"molecule/{name}/molecule.yml")
+    found: dict[str, Any] = dict(base[GROUP])
+    for group in own.get("hosts", {}):
+        found |= base[group]
+    return found | own.get("group_vars", {}).get(GROUP, {})
 
 
 def scenario_inventory(path: str) -> dict[str, Any]:

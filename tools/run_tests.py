@@ -288,7 +288,8 @@ def scenario(report: Report, name: str, place: int = 0) -> None:
         phases(report, name, name, place, PHASES, {})
         return
     servers = runpy.run_path(str(ROOT / "plugins/module_utils/_backend.py"))["APP_SERVERS"]
-    for server in [word for word, row in servers.items() if row.role == "anyserver"]:
+    own = name.removesuffix("anyservers")  # some pairs have a scenario of their own
+    for server in [word for word, row in servers.items() if row.role == "anyserver" and own + word not in scenarios()]:
         choice = {"web2py_app_server": server}
         phases(report, name, f"{name}: {server}", place, WALK, choice, "-m", "server")
 

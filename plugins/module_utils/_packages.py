@@ -19,7 +19,7 @@ DEBIAN: dict[str, tuple[str, ...]] = {
     # logrotate turns the logs over; front ends bring settings for it, but not always the program.
     "nginx": ("nginx", "logrotate"),
     "apache": ("apache2", "logrotate"),
-    "lighttpd": ("lighttpd", "lighttpd-mod-openssl", "lighttpd-modules-lua", "logrotate"),
+    "lighttpd": ("lighttpd", "lighttpd-mod-deflate", "lighttpd-mod-openssl", "lighttpd-modules-lua", "logrotate"),
     "cherokee": ("logrotate",),
 }
 

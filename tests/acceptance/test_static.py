@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import gzip
 from contextlib import suppress
+from datetime import timedelta
+from email.utils import parsedate_to_datetime
 from http.client import BadStatusLine
 from pathlib import Path
 
@@ -333,14 +335,17 @@ def test_a_part_of_a_changed_file_is_not_given(files: Client) -> None:
     """A part is only good for who has the rest of the same file."""
     path = "/probe/static/css/probe.css"
     now = files.ask(path)
+    told, changed = (parsedate_to_datetime(str(now.get(name))) for name in ("date", "last-modified"))
+    # A time within the last minute says too little (RFC 9110, 8.8.2.2): the file may change within the same second.
+    by_time = {206} if told - changed >= timedelta(minutes=1) else {200, 206}
     rows = [
-        (now.get("etag"), 206),
-        (now.get("last-modified"), 206),
-        ('"other"', 200),
-        ("Mon, 01 Jan 2001 00:00:00 GMT", 200),
+        (now.get("etag"), {206}),
+        (now.get("last-modified"), by_time),
+        ('"other"', {200}),
+        ("Mon, 01 Jan 2001 00:00:00 GMT", {200}),
     ]
-    for have, status in rows:
-        assert files.ask(path, [("Range", "bytes=0-9"), ("If-Range", str(have))]).status == status, have
+    for have, statuses in rows:
+        assert files.ask(path, [("Range", "bytes=0-9"), ("If-Range", str(have))]).status in statuses, have
 
 
 def test_many_parts_cost_no_more_than_the_whole(files: Client) -> None:

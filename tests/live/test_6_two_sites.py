@@ -8,13 +8,15 @@ import pytest
 import yaml
 from desk import Desk, Run
 
+ROOTS = {"web2py": "/srv", "second": "/opt/sites"}
+
 
 @pytest.fixture(scope="module")
 def inventory(desk: Desk) -> str:
     """The quick start's site and a second one on the same machine."""
     second: dict[str, Any] = {
         **desk.login, "web2py_site": "second", "web2py_domain": "second.example.org",
-        "web2py_source": {"type": "pypi"},
+        "web2py_source": {"type": "pypi"}, "web2py_root": "/opt/sites",
     }  # fmt: skip
     first = {"web2py_source": {"type": "pypi"}}
     hosts = {"www.example.org": first, "second": second}
@@ -41,7 +43,7 @@ def test_a_second_run_changes_neither(run: Run, desk: Desk, inventory: str) -> N
 
 def test_neither_can_read_the_other(run: Run, desk: Desk) -> None:
     for me, other in (("web2py", "second"), ("second", "web2py")):
-        command = f"find /srv/{other}/parts /var/lib/{other} /etc/{other} /run/{other} -type f -readable"
+        command = f"find {ROOTS[other]}/{other}/parts /var/lib/{other} /etc/{other} /run/{other} -type f -readable"
         seen = desk.on_host(
             f"setpriv --reuid {me} --regid {me} --clear-groups {command} 2>/dev/null", check=False
         ).split()
@@ -60,5 +62,5 @@ def test_taking_one_away_leaves_the_other(run: Run, desk: Desk, inventory: str) 
     assert gone.status == 0, gone.output
     status = desk.play("status")
     assert status.status == 0, status.output
-    assert desk.on_host("ls -d /srv/second /etc/second /etc/systemd/system/second.*", check=False) == ""
+    assert desk.on_host("ls -d /opt/sites/second /etc/second /etc/systemd/system/second.*", check=False) == ""
     assert desk.on_host("ls -d /var/lib/second/applications/starter").strip()

@@ -6,7 +6,9 @@ import gzip
 import json
 import os
 import shlex
+import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -39,6 +41,12 @@ def test_an_uploaded_file_comes_back(account: Any) -> None:
     headers, body = form("file", "a picture.bin", content)
     stored = account.web.ask("/probe/database/upload", headers, method="POST", body=body).json()["file"]
     assert account.web.ask(f"/probe/database/download/{stored}").body == content
+
+
+@pytest.mark.parametrize("query", ["", "?", "?a=1&b=%20c", "?a=b%3fc?d%2Fe&%26=%c3%bc", "?x=%2e%2e/"])
+def test_what_follows_the_question_mark_arrives_as_it_is(query: str, account: Any) -> None:
+    told = account.web.ask(f"/probe/default/echo{query}").json()
+    assert (told["path"], told["query"]) == ("/probe/default/echo", query[1:])
 
 
 @pytest.mark.parametrize("path", ["/admin", "/admin/default/site", "/probe/appadmin", "/probe/appadmin/index",
@@ -159,6 +167,40 @@ def test_the_status_tells_of_it_and_changes_nothing(account: Any, status: str) -
     port = f":{account.way['port']}" if account.way["web"] == "port" else ""
     assert f"http://{account.name}.example.org{port} answers 200" in status
     assert status.count("changed=0 ") == status.count("changed=") > 0
+
+
+def test_requests_are_in_the_log(account: Any) -> None:
+    """A line tells who asked for which page, without what follows the question mark."""
+    number = account.root(f"id -u {account.name}").strip()
+    read = f"journalctl --sync; journalctl _UID={number} -o cat --no-pager; "
+    read += f"cat {account.base}/run/server.log /var/log/apache2/*error.log 2>/dev/null; :"
+    before = account.root(read).count("GET /probe/small/index 200 ")
+    assert account.web.ask("/probe/small/index?word=not-for-the-log").status == 200
+    waited(lambda: account.root(read).count("GET /probe/small/index 200 ") == before + 1, 10)
+    assert "not-for-the-log" not in account.root(read)
+
+
+def test_the_newest_requests_have_a_profile(account: Any) -> None:
+    for _ in range(3):
+        assert account.web.ask("/probe/small/index").status == 200
+    files = account.root(f"ls {account.base}/data/profiles").split()
+    assert len(files) == 2 and files[-1].endswith("-probe_small_index.prof")
+
+
+@late
+def test_so_many_pages_at_a_time(account: Any) -> None:
+    """As many slow pages as were chosen are made at once; others wait for one of them."""
+    if "port" not in account.way:
+        pytest.skip("the hoster's web server has its own number")
+
+    def seconds(_number: int) -> float:
+        assert account.web.ask("/probe/default/slow/4").status == 200
+        return time.monotonic() - begin
+
+    begin = time.monotonic()
+    with ThreadPoolExecutor(7) as pool:
+        waits = sorted(pool.map(seconds, range(7)))
+    assert waits[4] < 7 < waits[5], waits
 
 
 @late
