@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import gzip
+import time
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
+import yaml
 from client import Client
-from hosts import Machine, Probe, Site
+from hosts import ROOT, Machine, Probe, Site, waited
 
 testinfra_hosts = ["ansible://web2py_web"]
 pytestmark = pytest.mark.server
@@ -26,6 +29,15 @@ if kind:
 connection.request("GET", "/probe/default/echo", headers={{"Host": {name!r}, "X-Forwarded-For": {told!r}}})
 print(connection.getresponse().read().decode())
 """
+
+
+@pytest.fixture(scope="module")
+def options(site: Site, variables: dict[str, Any]) -> dict[str, Any]:
+    """What the role of the application server takes, by the names without its own: as chosen, or its default."""
+    role = site["server"]["role"]
+    spec = yaml.safe_load((ROOT / f"roles/{role}/meta/argument_specs.yml").read_text())["argument_specs"]["main"]
+    names = [name for name in spec["options"] if name.startswith(f"{role}_")]
+    return {name[len(role) + 1 :]: variables.get(name, spec["options"][name].get("default")) for name in names}
 
 
 def test_the_default_application_answers_first(site: Site, probe: Probe, web: Client) -> None:
@@ -58,3 +70,67 @@ def test_only_a_trusted_proxy_tells_the_client(
     client = "198.51.100.7" if "127.0.0.1" in site["front_end"]["trusted_proxies"] else "127.0.0.1"
     assert f'"client": "{client}"' in text, text
     assert f'"remote_addr": "{client}"' in text
+
+
+def test_lines_of_ones_own_are_in_the_settings(site: Site, web: Client, variables: dict[str, Any]) -> None:
+    """What the inventory adds for the web server is served, on top of what is there."""
+    chosen = f"{site['front_end']['name']}_extra_config" in variables
+    assert web.ask("/").get("x-extra") == ("yes" if chosen else None)
+    assert web.ask("/").get("x-content-type-options") == "nosniff"
+
+
+def test_memory_of_a_process_is_limited_as_chosen(options: dict[str, Any], probe: Probe, machine: Machine) -> None:
+    """A process gets no more address space."""
+    worker = probe.json("worker")
+    # With CGI it has ended by now, and has its limit from the one that began it.
+    read = "cat /proc/{pid}/limits 2>/dev/null || cat /proc/{parent}/limits".format(**worker)
+    (line,) = [line for line in machine.lines(read) if "address space" in line]
+    assert int(line.split()[3]) == options["memory_limit_mb"] << 20
+
+
+@pytest.mark.late
+def test_so_many_pages_at_a_time(options: dict[str, Any], probe: Probe, variables: dict[str, Any], site: Site) -> None:
+    """As many slow pages as were chosen are made at once; others wait for one of them."""
+    most = options.get("threads") or options.get("workers") or 0
+    if "processes" in options:
+        most = options["processes"] * options.get("threads", 1)
+    if not most or f"{site['server']['role']}_memory_limit_mb" not in variables:
+        pytest.skip("the number is left to the role, which fits it to the host")
+    if most > 16:
+        pytest.skip(f"{most} at a time are more than one address may ask for")
+
+    def seconds(_number: int) -> float:
+        assert probe.ask("slow/4", timeout=40).status == 200
+        return time.monotonic() - begin
+
+    begin = time.monotonic()
+    with ThreadPoolExecutor(most + 2) as pool:
+        waits = sorted(pool.map(seconds, range(most + 2)))
+    assert waits[most - 1] < 7 < waits[most], waits
+
+
+@pytest.mark.late
+def test_processes_are_replaced_after_so_many_requests(options: dict[str, Any], probe: Probe) -> None:
+    """None serves for ever."""
+    most = options.get("max_requests", 0)
+    if not 0 < most <= 50:
+        pytest.skip(f"{most} requests are too many to send")
+    before = {probe.json("worker")["pid"] for _ in range(12)}
+    for _ in range(2 * most * options["processes"]):
+        assert probe.ask("small/index").status == 200
+    waited(lambda: not before & {probe.json("worker")["pid"] for _ in range(6)}, 10)
+
+
+def test_uwsgi_tells_what_was_asked_for(
+    options: dict[str, Any], site: Site, machine: Machine, unit: str, probe: Probe
+) -> None:
+    """Slow requests are in the journal, statistics on a socket; further lines are read, and code is not written."""
+    if site["server"]["role"] != "uwsgi":
+        pytest.skip("the application server is not uwsgi")
+    assert (machine.try_to(f"test -S {site['paths']['sockets']}/stats.sock").rc == 0) is options["stats"]
+    assert probe.ask("slow/2?word=slow").status == 200
+    journal = machine.run(f"journalctl --sync; journalctl -u {unit} -o cat --no-pager -n 200")
+    assert ("/probe/default/slow/2" in journal) is (options["slow_request_ms"] < 2000)
+    denied = machine.property(unit, "MemoryDenyWriteExecute")
+    assert denied == ("yes" if options["deny_writable_code"] else "no")
+    assert (machine.try_to(f"test -s {site['paths']['sockets']}/extra.pid").rc == 0) is bool(options["extra_config"])

@@ -143,7 +143,7 @@ SAMPLES: dict[Callable[[Tree], list[str]], list[dict[str, str]]] = {
     ],
     project.pure_code_has_unit_tests: [{"plugins/module_utils/_a.py": "pass"}],
     project.scenarios_hold_no_copies: [
-        {"molecule/a/molecule.yml": "#\n" * 19},
+        {"molecule/a/molecule.yml": "#\n" * 25},
         {"molecule/a/converge.yml": "x"},
     ],
     project.no_two_files_are_equal: [{"a": "the same\ntwo lines\n", "b/c": "the same\ntwo lines\n"}],

@@ -6,7 +6,9 @@ import gzip
 import json
 import os
 import shlex
+import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -183,6 +185,22 @@ def test_the_newest_requests_have_a_profile(account: Any) -> None:
         assert account.web.ask("/probe/small/index").status == 200
     files = account.root(f"ls {account.base}/data/profiles").split()
     assert len(files) == 2 and files[-1].endswith("-probe_small_index.prof")
+
+
+@late
+def test_so_many_pages_at_a_time(account: Any) -> None:
+    """As many slow pages as were chosen are made at once; others wait for one of them."""
+    if "port" not in account.way:
+        pytest.skip("the hoster's web server has its own number")
+
+    def seconds(_number: int) -> float:
+        assert account.web.ask("/probe/default/slow/4").status == 200
+        return time.monotonic() - begin
+
+    begin = time.monotonic()
+    with ThreadPoolExecutor(7) as pool:
+        waits = sorted(pool.map(seconds, range(7)))
+    assert waits[4] < 7 < waits[5], waits
 
 
 @late
