@@ -67,7 +67,7 @@ def scenario_choices(name: str) -> dict[str, Any]:
     found: dict[str, Any] = dict(base[GROUP])
     for group in own.get("hosts", {}):
         found |= base[group]
-    return found | own.get("group_vars", {}).get(GROUP, {})
+    return {**found, **own.get("group_vars", {}).get(GROUP, {})}
 
 
 def scenario_inventory(path: str) -> dict[str, Any]:

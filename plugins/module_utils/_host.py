@@ -112,6 +112,7 @@ def _manifests() -> list[dict[str, Any]]:
     return found
 
 
+SELINUX = {"1": "enforcing", "0": "permissive"}
 # What tells that a front end publishes a site, an application server has settings or ACME a timer of one.
 TRACES = {
     "nginx": "/etc/nginx/sites-enabled/*",
@@ -154,7 +155,7 @@ def host() -> dict[str, Any]:
         "version": version,
         "architecture": platform.machine(),
         "python": platform.python_version(),
-        "selinux": _read("/sys/fs/selinux/enforce").strip() == "1",
+        "selinux": SELINUX.get(_read("/sys/fs/selinux/enforce").strip(), "disabled"),
         "ipv6": bool(_read("/proc/net/if_inet6")),
         "cpus": len(os.sched_getaffinity(0)),
         "memory_mb": memory_mb(_read("/proc/meminfo")),

@@ -14,7 +14,7 @@ from ansible_collections.web2py.deploy.plugins.module_utils._backend import (
 )
 from ansible_collections.web2py.deploy.plugins.module_utils._folders import fits, folders, remedy, words
 from ansible_collections.web2py.deploy.plugins.module_utils._host import PROVIDED, UNKNOWN
-from ansible_collections.web2py.deploy.plugins.module_utils._platforms import SHOWN, WRITTEN, lacks
+from ansible_collections.web2py.deploy.plugins.module_utils._platforms import RED_HAT, SHOWN, WRITTEN, lacks
 from ansible_collections.web2py.deploy.plugins.module_utils._platforms import front_end as named
 from ansible_collections.web2py.deploy.plugins.module_utils._site import claims, domains, known
 from ansible_collections.web2py.deploy.plugins.module_utils._spec import Problem, shown
@@ -35,19 +35,18 @@ def platform_problems(choices: Mapping[str, Any], host: Mapping[str, Any]) -> li
     """Whether a site may lie on this distribution, wherever it lies there."""
     place = (host["distribution"], host["version"])
     shown_place, known = " ".join(place), ", ".join(map(" ".join, SHOWN))
-    if place in SHOWN:
-        return []
-    if place not in WRITTEN:
-        return [Problem("host", shown_place, "is not a supported distribution", f"Use one of {known}")]
     found = []
-    if not choices["web2py_unproven_platform"]:
+    if place not in SHOWN + WRITTEN:
+        found.append(Problem("host", shown_place, "is not a supported distribution", f"Use one of {known}"))
+    elif place in WRITTEN and not choices["web2py_unproven_platform"]:
         way_out = f"Use one of {known}, or try it with web2py_unproven_platform: true and tell us"
         found.append(
             Problem("host", shown_place, "has its names written down, but nothing was ever run on it", way_out)
         )
-    if host.get("selinux"):
+    # What it must let through is the policy's of one family, and for root to write down.
+    if host.get("selinux") == "enforcing" and ("account" in host or place[0] not in RED_HAT):
         way_out = "Make it permissive for a trial: setenforce 0"
-        found.append(Problem("host", "SELinux", "enforces its policy, and none is written for a site", way_out))
+        found.append(Problem("host", "SELinux", "enforces its policy, and none is written for a site there", way_out))
     return found
 
 

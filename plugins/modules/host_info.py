@@ -108,8 +108,8 @@ host:
       type: list
       elements: dict
     selinux:
-      description: Whether SELinux enforces its policy.
-      type: bool
+      description: C(enforcing), C(permissive) or C(disabled), which is also said where there is no SELinux.
+      type: str
     sites:
       description: Short name, public names and ports of the sites that this collection has built here.
       type: list

@@ -77,6 +77,12 @@ def test_memory_is_in_mebibytes() -> None:
     assert memory_mb("MemTotal:        2097152 kB\nMemFree: 1 kB\n") == 2048
 
 
+@pytest.mark.parametrize(("text", "word"), [("1", "enforcing"), ("0\n", "permissive"), ("", "disabled")])
+def test_selinux_has_three_words(text: str, word: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_host, "_read", lambda path: text if path == "/sys/fs/selinux/enforce" else "")
+    assert host()["selinux"] == word
+
+
 def test_this_machine_can_be_read() -> None:
     found = host()
     assert found["cpus"] >= 1 and found["memory_mb"] > 0 and found["users"]["root"]

@@ -85,7 +85,10 @@ def test_a_front_end_has_the_names_of_its_platform() -> None:
         (("ubuntu", "22"), {"web2py_front_end": "none"}, {}, "older than 3.11; use apache"),
         (("rhel", "9"), {"web2py_front_end": "none"}, {}, "older than 3.11; use nginx or apache"),
         (("rocky", "9"), {"web2py_tls": {"provider": "acme"}}, {}, "use self_signed or provided"),
-        (("rhel", "9"), {}, {"selinux": True}, "setenforce 0"),
+        (("debian", "12"), {}, {"selinux": "enforcing"}, "setenforce 0"),
+        (("ubuntu", "24"), {}, {"selinux": "enforcing"}, "setenforce 0"),
+        # Nobody but root can write a policy down.
+        (("rhel", "9"), {}, {"selinux": "enforcing", "account": {}}, "setenforce 0"),
     ],
 )
 def test_what_is_not_shown_to_work_is_told(
@@ -103,6 +106,16 @@ def test_plain_http_works_everywhere(place: tuple[str, str]) -> None:
     assert program_problems({**CHOICES, "web2py_tls": {"provider": "none"}}, host) == []
 
 
-@pytest.mark.parametrize("place", [*_platforms.SHOWN, ("ubuntu", "24"), ("almalinux", "9")])
-def test_a_known_platform_is_accepted_where_asked_for(place: tuple[str, str]) -> None:
-    assert platform_problems(CHOICES, {"distribution": place[0], "version": place[1]}) == []
+@pytest.mark.parametrize(
+    ("place", "selinux"),
+    [
+        (("debian", "12"), "disabled"),
+        (("debian", "13"), "permissive"),
+        (("ubuntu", "24"), "permissive"),
+        (("almalinux", "9"), "permissive"),
+        (("almalinux", "9"), "enforcing"),
+    ],
+)
+def test_a_known_platform_is_accepted_where_asked_for(place: tuple[str, str], selinux: str) -> None:
+    host = {"distribution": place[0], "version": place[1], "selinux": selinux}
+    assert platform_problems(CHOICES, host) == []
