@@ -35,6 +35,11 @@ def test_variables_are_those_of_the_front_end() -> None:
     assert environ["QUERY_STRING"] == ""
 
 
+def test_a_proxy_that_is_trusted_is_not_the_client() -> None:
+    environ = seen({"HTTP_X_REAL_IP": "192.0.2.7", "HTTP_X_FORWARDED_FOR": "127.0.0.1"})
+    assert environ["REMOTE_ADDR"] == environ["HTTP_X_FORWARDED_FOR"] == "192.0.2.7"
+
+
 def test_http_is_not_https() -> None:
     environ = seen({"HTTPS": "on", "HTTP_X_FORWARDED_PROTO": "http"})
     assert environ["wsgi.url_scheme"] == "http"

@@ -43,9 +43,10 @@ def proxied(application: Application) -> Application:
     """Variables of the request as the front end's headers tell them; it overwrites whatever a client claims."""
 
     def answer(environ: Environ, start_response: Any) -> Any:
-        client = environ.get("HTTP_X_FORWARDED_FOR")
+        # Front ends write both; lighttpd says in the second who has connected, be it a proxy that is trusted.
+        client = environ.get("HTTP_X_REAL_IP") or environ.get("HTTP_X_FORWARDED_FOR")
         if client:
-            environ["REMOTE_ADDR"] = client
+            environ.update(REMOTE_ADDR=client, HTTP_X_FORWARDED_FOR=client)
         scheme = environ.get("HTTP_X_FORWARDED_PROTO")
         if scheme:
             environ["wsgi.url_scheme"] = scheme
