@@ -14,6 +14,7 @@ from ansible.errors import AnsibleError
 from ansible.plugins.action import ActionBase
 
 from ansible_collections.web2py.deploy.plugins.module_utils._account import claimed, resolve_account
+from ansible_collections.web2py.deploy.plugins.module_utils._fetch import file_sha256
 from ansible_collections.web2py.deploy.plugins.module_utils._preflight import (
     PREFIX,
     examine,
@@ -66,6 +67,7 @@ class ActionModule(ActionBase):
             names = claims(choices)["names"] if not problems else []
             choices, missing = located(choices, task_vars.get("inventory_dir"))
             problems += missing + self._certificate(choices, names) + self._ca_bundle(choices)
+            problems += self._package(choices)
         problems = unreadable + problems
         if problems:
             lines = [f"  {number}. {problem}" for number, problem in enumerate(problems, 1)]
@@ -129,6 +131,21 @@ class ActionModule(ActionBase):
         if "-----BEGIN CERTIFICATE-----" not in text:
             return [Problem("web2py_tls.ca_bundle", repr(path), "holds no certificate", "Give certificates in PEM")]
         return []
+
+    def _package(self, choices: dict[str, Any]) -> list[Problem]:
+        """What is wrong with the file of a package, asked before anything changes."""
+        package, variable = choices.get("web2py_cherokee_package"), "web2py_cherokee_package"
+        if choices.get("web2py_front_end") != "cherokee" or not isinstance(package, dict) or not package.get("path"):
+            return []
+        try:
+            found = file_sha256(package["path"])
+        except OSError:
+            fault = "cannot be read here"
+            return [Problem(f"{variable}.path", repr(package["path"]), fault, "Give a file that is there")]
+        if found == package.get("sha256"):
+            return []
+        fault = f"is not the checksum of the file, which has {found}"
+        return [Problem(f"{variable}.sha256", repr(package.get("sha256")), fault, "Look where the file comes from")]
 
     def _other_accounts(self, table: dict[str, Any], task_vars: dict[str, Any]) -> list[dict[str, Any]]:
         """What other sites in accounts of the inventory take on the same machine."""

@@ -162,7 +162,7 @@ def resolve_account(choices: Mapping[str, Any], host: Mapping[str, Any]) -> dict
             "former": [],
             "backend": {"protocol": "http", "address": f"{address}:{port}"} if port else None,
         },
-        "front_end": {"name": "none", "trusted_proxies": []},
+        "front_end": {"name": "none", "lacks": [], "trusted_proxies": []},
         "policy": policy,
         "tls": {"provider": "none"},
         "claims": {**site["claims"], "ports": [port] if port else []},

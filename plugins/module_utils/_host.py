@@ -16,6 +16,8 @@ from typing import Any
 
 # The program of a port whose owner cannot be seen.
 UNKNOWN = "a program out of sight"
+# Front ends that no distribution has, and the programs that a host must have already.
+PROVIDED = {"cherokee": ("/usr/sbin/cherokee", "/usr/sbin/cherokee-worker")}
 
 
 def os_release(text: str) -> tuple[str, str]:
@@ -116,6 +118,7 @@ TRACES = {
     "nginx": "/etc/nginx/sites-enabled/*",
     "apache": "/etc/apache2/sites-enabled/*.conf",
     "lighttpd": "/etc/lighttpd/conf-enabled/60-*.conf",
+    "cherokee": "/etc/cherokee_web2py/sites/*.conf",
     "none": "/etc/*/front.json",
     "uwsgi": "/etc/*/uwsgi.ini",
     "mod_wsgi": "/etc/*/mod_wsgi.conf",
@@ -157,6 +160,7 @@ def host() -> dict[str, Any]:
         "cpus": len(os.sched_getaffinity(0)),
         "memory_mb": memory_mb(_read("/proc/meminfo")),
         "packages": installed_packages(dpkg) if dpkg else _rpm_packages(),
+        "programs": [path for paths in PROVIDED.values() for path in paths if os.access(path, os.X_OK)],
         "packages_unfinished": unfinished(dpkg, _names("/var/lib/dpkg/updates")),
         "users": users(_read("/etc/passwd")),
         "groups": groups(_read("/etc/group")),

@@ -20,6 +20,7 @@ DEBIAN: dict[str, tuple[str, ...]] = {
     "nginx": ("nginx", "logrotate"),
     "apache": ("apache2", "logrotate"),
     "lighttpd": ("lighttpd", "lighttpd-mod-deflate", "lighttpd-mod-openssl", "lighttpd-modules-lua", "logrotate"),
+    "cherokee": ("logrotate",),
 }
 
 

@@ -34,6 +34,7 @@ LACKS: dict[tuple[str, str], dict[str, str]] = {
 }
 RED_HAT_LACKS = {
     "acme": "no client is written down for it there; use self_signed or provided",
+    "cherokee": "no settings are written for it there; use nginx or apache",
     "lighttpd": "no settings are written for it there; use nginx or apache",
     "none": "its Python is older than 3.11; use nginx or apache",
 }

@@ -16,6 +16,7 @@ from typing import Any
 from ansible_collections.web2py.deploy.plugins.module_utils._acme import problems as acme_problems
 from ansible_collections.web2py.deploy.plugins.module_utils._backend import (
     DEAD,
+    FRONT_ENDS,
     protocol,
 )
 from ansible_collections.web2py.deploy.plugins.module_utils._folders import fits
@@ -26,6 +27,7 @@ from ansible_collections.web2py.deploy.plugins.module_utils._preflight_account i
 )
 from ansible_collections.web2py.deploy.plugins.module_utils._preflight_content import (
     application_problems,
+    package_problems,
     source_problems,
 )
 from ansible_collections.web2py.deploy.plugins.module_utils._preflight_host import (
@@ -73,7 +75,8 @@ def examine(
         word = shown(sound["web2py_account"])
         fault = "is for a site in an account without root"
         problems.append(Problem("web2py_account", word, fault, "Run the playbook user_site, or remove it"))
-    problems += _content_problems(sound, host) + _tls_problems(sound) + host_problems(sound, host)
+    problems += _content_problems(sound, host) + _front_end_problems(sound)
+    problems += _tls_problems(sound) + host_problems(sound, host)
     problems += shared_problems(sound, host, others)
     return choices, list(dict.fromkeys(problems))
 
@@ -265,6 +268,16 @@ def _is_address(word: str) -> bool:
     except ValueError:
         return False
     return True
+
+
+def _front_end_problems(choices: Mapping[str, Any]) -> list[Problem]:
+    name, proxies = choices["web2py_front_end"], choices["web2py_trusted_proxies"]
+    found = package_problems(choices)
+    if not proxies or "forwarded" not in FRONT_ENDS[name].lacks:
+        return found
+    trouble = f"{name} cannot tell whose word on the client's address to take"
+    remedy = "Remove them, or use another web2py_front_end"
+    return [*found, Problem("web2py_trusted_proxies", shown(proxies), trouble, remedy)]
 
 
 def _admin_problems(choices: Mapping[str, Any]) -> list[Problem]:

@@ -18,8 +18,9 @@ from ansible_collections.web2py.deploy.plugins.module_utils._spec import Problem
 
 # Choices that only root can carry out.
 ROOTS = (
-    "web2py_root web2py_aliases web2py_front_end web2py_app_server web2py_tls web2py_admin web2py_admin_password "
-    "web2py_admin_networks web2py_admin_tunnel_port web2py_trusted_proxies web2py_connections_per_address "
+    "web2py_root web2py_aliases web2py_front_end web2py_cherokee_package web2py_app_server web2py_tls web2py_admin "
+    "web2py_admin_password web2py_admin_networks web2py_admin_tunnel_port web2py_trusted_proxies "
+    "web2py_connections_per_address "
     "web2py_client_timeout_seconds web2py_login_posts_per_minute web2py_admin_posts_per_minute web2py_compress_pages"
 ).split()
 _PATH = re.compile(r"(/[A-Za-z0-9._-]+)+/?")

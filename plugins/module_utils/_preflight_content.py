@@ -52,20 +52,25 @@ def _one_source(variable: str, source: Mapping[str, Any]) -> list[Problem]:
         found.append(
             Problem(variable, shown(dict(source)), "an archive comes from one place", "Give either url or path")
         )
-    if source.get("sha256") and not re.fullmatch(r"[0-9a-f]{64}", source["sha256"]):
-        found.append(
-            Problem(
-                f"{variable}.sha256",
-                shown(source["sha256"]),
-                "is not a SHA-256 in hexadecimal",
-                "Take it from the publisher, or from sha256sum of a file you trust",
-            )
-        )
+    found += _checksum_problems(variable, source)
     if str(source.get("version") or "").startswith("-") or str(source.get("url") or "").startswith("-"):
         found.append(Problem(variable, shown(dict(source)), "begins with a hyphen", "Give a plain version and URL"))
     if kind == "archive" and str(source.get("url") or "https://").startswith("http://"):
         found.append(Problem(f"{variable}.url", shown(source["url"]), "is not encrypted", "Use https"))
     return found + _secrets_in(f"{variable}.url", [str(source.get("url") or "")])
+
+
+def _checksum_problems(variable: str, source: Mapping[str, Any]) -> list[Problem]:
+    if not source.get("sha256") or re.fullmatch(r"[0-9a-f]{64}", source["sha256"]):
+        return []
+    return [
+        Problem(
+            f"{variable}.sha256",
+            shown(source["sha256"]),
+            "is not a SHA-256 in hexadecimal",
+            "Take it from the publisher, or from sha256sum of a file you trust",
+        )
+    ]
 
 
 def _secrets_in(variable: str, addresses: Sequence[str]) -> list[Problem]:
@@ -80,6 +85,26 @@ def _secrets_in(variable: str, addresses: Sequence[str]) -> list[Problem]:
         for address in addresses
         if held(address)
     ]
+
+
+def package_problems(choices: Mapping[str, Any]) -> list[Problem]:
+    """What is wrong with the package of a front end that no distribution has."""
+    variable, package = "web2py_cherokee_package", choices["web2py_cherokee_package"]
+    if package is None:
+        return []
+    url, path = str(package.get("url") or ""), str(package.get("path") or "")
+    found = _checksum_problems(variable, package)
+    if bool(url) == bool(path):
+        found.append(Problem(variable, "", "a package comes from one place", "Give either url or path"))
+    for key, place in (("url", url), ("path", path)):
+        if place and not place.endswith(".deb"):
+            found.append(Problem(f"{variable}.{key}", shown(place), "is no Debian package", "Give a file *.deb"))
+    if held(url):
+        words = "carries a user name or password"
+        found.append(Problem(f"{variable}.url", shown(url), words, "Get the package yourself and give path"))
+    elif url and not url.startswith("https://"):
+        found.append(Problem(f"{variable}.url", shown(url), "is not encrypted", "Use https"))
+    return found
 
 
 def source_problems(choices: Mapping[str, Any], host: Mapping[str, Any]) -> list[Problem]:

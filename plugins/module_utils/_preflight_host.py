@@ -13,7 +13,7 @@ from ansible_collections.web2py.deploy.plugins.module_utils._backend import (
     FRONT_ENDS,
 )
 from ansible_collections.web2py.deploy.plugins.module_utils._folders import fits, folders, remedy, words
-from ansible_collections.web2py.deploy.plugins.module_utils._host import UNKNOWN
+from ansible_collections.web2py.deploy.plugins.module_utils._host import PROVIDED, UNKNOWN
 from ansible_collections.web2py.deploy.plugins.module_utils._platforms import RED_HAT, SHOWN, WRITTEN, lacks
 from ansible_collections.web2py.deploy.plugins.module_utils._platforms import front_end as named
 from ansible_collections.web2py.deploy.plugins.module_utils._site import claims, domains, known
@@ -103,6 +103,16 @@ def host_problems(choices: Mapping[str, Any], host: Mapping[str, Any]) -> list[P
             Problem("web2py_site", shown(name), "the distribution has a service of that name", "Choose another name")
         )
     front_end = choices["web2py_front_end"]
+    missing = [path for path in PROVIDED.get(front_end, ()) if path not in host.get("programs", ())]
+    if missing and not choices["web2py_cherokee_package"]:
+        found.append(
+            Problem(
+                "web2py_front_end",
+                shown(front_end),
+                f"no distribution has it, and the host has no {' and no '.join(missing)}",
+                "Name a package of it in web2py_cherokee_package, or use another web2py_front_end",
+            )
+        )
     ports = {80: "web2py_front_end"}
     if choices["web2py_tls"]["provider"] != "none":
         ports[443] = "web2py_front_end"

@@ -102,6 +102,7 @@ def runtime_json(site: Mapping[str, Any], versions: Mapping[str, str]) -> str:
         "admin": site["admin"]["mode"],
         "server": site["server"]["name"],
         "front_end": site["front_end"]["name"],
+        "writes_forwarded": "forwarded" in site["front_end"]["lacks"],
         "versions": dict(versions),
         "request_log": site["request_log"],
         "profiles": {"keep": site["profiles"], "folder": f"{site['paths']['state']}/{PROFILES}"},

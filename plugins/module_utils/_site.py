@@ -22,6 +22,7 @@ from ansible_collections.web2py.deploy.plugins.module_utils._backend import (
 )
 from ansible_collections.web2py.deploy.plugins.module_utils._credentials import bare
 from ansible_collections.web2py.deploy.plugins.module_utils._folders import folders
+from ansible_collections.web2py.deploy.plugins.module_utils._host import PROVIDED
 from ansible_collections.web2py.deploy.plugins.module_utils._packages import packages
 from ansible_collections.web2py.deploy.plugins.module_utils._platforms import family, front_end
 from ansible_collections.web2py.deploy.plugins.module_utils._policy import policy
@@ -96,6 +97,7 @@ def resolve(
     requirements.update(APP_SERVERS[choices["web2py_app_server"]].requirements)
     web_server = front_end(choices["web2py_front_end"], host["distribution"])
     requirements.update(web_server.requirements)
+    package = choices["web2py_cherokee_package"]
     authority = acme(choices)
     # A link leads to the pair of key and certificate that the authority gave last.
     pair = f"{settings}/tls/live" if authority else f"{settings}/tls"
@@ -168,6 +170,8 @@ def resolve(
             "instead_of": [unit for row in former for unit in front_end(row, host["distribution"]).units],
             "lacks": [*web_server.lacks, *APP_SERVERS[choices["web2py_app_server"]].lacks],
             "trusted_proxies": list(choices["web2py_trusted_proxies"]),
+            # None where the distribution has the front end, or the host.
+            "package": _bare(package) if package and choices["web2py_front_end"] in PROVIDED else None,
         },
         "policy": policy(
             choices,

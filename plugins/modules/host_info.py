@@ -85,6 +85,10 @@ host:
       description: Names of the installed packages.
       type: list
       elements: str
+    programs:
+      description: Paths of the programs of front ends that no distribution has and this host has all the same.
+      type: list
+      elements: str
     packages_unfinished:
       description: Whether an installation was killed half way.
       type: bool

@@ -43,6 +43,7 @@ def _paths(choices: Mapping[str, Any]) -> Iterator[tuple[str, dict[str, Any], st
     for row in applications if isinstance(applications, list) else ():
         if isinstance(row, dict):
             rows.append((f"web2py_applications ({row.get('name')}).source", row.get("source"), "path"))
+    rows.append(("web2py_cherokee_package", choices.get("web2py_cherokee_package"), "path"))
     rows += [("web2py_tls", choices.get("web2py_tls"), key) for key in ("certificate", "key", "ca_bundle")]
     for variable, row, key in rows:
         if isinstance(row, dict) and row.get(key) and isinstance(row[key], str):

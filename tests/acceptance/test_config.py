@@ -17,6 +17,10 @@ CHECKERS = {
     "nginx": ("nginx -t", "nginx: configuration file /etc/nginx/nginx.conf test is successful"),
     "apache": ("apachectl configtest", "Syntax OK"),
     "lighttpd": ("lighttpd -tt -f /etc/lighttpd/lighttpd.conf", ""),
+    "cherokee": (
+        "/usr/sbin/cherokee -t -C /etc/cherokee_web2py/cherokee.conf",
+        "Test on /etc/cherokee_web2py/cherokee.conf: OK",
+    ),
 }
 # What gixy says that is not so, or not ours: (check, a part of the settings it names), and why.
 EXCUSED = {

@@ -71,6 +71,8 @@ def test_files_that_everybody_asks_for(path: str, page: Answer, web: Client) -> 
 )
 def test_http_only_redirects(path: str, secure: Client, plain: Client, site: Site) -> None:
     """Over http everything is sent to the canonical https address, whatever is asked, and no cookie is set."""
+    if path.startswith("//"):
+        excused(site, "raw")
     answer = plain.ask(path)
     assert answer.status in (301, 308)
     assert answer.get("location") == site["url"] + path

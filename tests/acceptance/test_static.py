@@ -208,13 +208,14 @@ def unpacked(answer: Answer) -> bytes:
 
 @pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize("file", PACKED)
-def test_text_is_sent_compressed(file: str, form: str, files: Client) -> None:
+def test_text_is_sent_compressed(file: str, form: str, files: Client, site: Site) -> None:
     """Text goes compressed to who can read it, and a cache between is told so in both cases."""
     content = (STATIC / file).read_bytes()
     packed, whole = files.ask(FORMS[form] + file, {"Accept-Encoding": "gzip, br;q=0"}), files.ask(FORMS[form] + file)
     assert unpacked(packed) == content == whole.body
     assert len(packed.body) < 0.45 * len(content)
-    assert packed.get("content-length") == str(len(packed.body))
+    if "packed" not in site["front_end"]["lacks"]:
+        assert packed.get("content-length") == str(len(packed.body))
     assert whole.get("content-encoding") is None
     assert packed.get("content-type") == whole.get("content-type")
     assert packed.get("cache-control") == whole.get("cache-control")
@@ -236,11 +237,15 @@ def test_text_is_sent_compressed(file: str, form: str, files: Client) -> None:
         ("xgzipx", False),
     ],
 )
-def test_the_visitor_says_what_he_can_read(accepted: str, packed: bool, files: Client) -> None:
+def test_the_visitor_says_what_he_can_read(accepted: str, packed: bool, files: Client, site: Site) -> None:
     """A file comes compressed to who names gzip and does not refuse it."""
     answer = files.ask("/probe/static/css/probe.css", {"Accept-Encoding": accepted})
     assert answer.status == 200
-    assert answer.get("content-encoding") == ("gzip" if packed else None)
+    found = answer.get("content-encoding")
+    if found is None and packed and accepted != "gzip":
+        # Who is not understood gets the whole file.
+        excused(site, "packed")
+    assert found == ("gzip" if packed else None)
 
 
 @pytest.mark.parametrize("file", ["pixel.png", "font.woff2"])
@@ -261,14 +266,15 @@ def test_a_stale_twin_is_never_sent(files: Client) -> None:
 
 @pytest.mark.parametrize("accepted", ["identity", "gzip"])
 @pytest.mark.parametrize("form", FORMS)
-def test_an_unchanged_file_is_not_sent_again(form: str, accepted: str, files: Client) -> None:
+def test_an_unchanged_file_is_not_sent_again(form: str, accepted: str, files: Client, site: Site) -> None:
     """A visitor who has the file is told so in a few bytes, with what a cache must know; another gets it whole."""
     path, how = FORMS[form] + "css/probe.css", ("Accept-Encoding", accepted)
     first = files.ask(path, [how])
     tag, date = first.get("etag"), first.get("last-modified")
     assert tag and date
-    fresh = [("If-None-Match", tag), ("If-None-Match", f'"other", {tag}'), ("If-None-Match", "*")]
-    fresh += [("If-Modified-Since", date)]
+    fresh = [("If-None-Match", tag), ("If-Modified-Since", date)]
+    if "tags" not in site["front_end"]["lacks"]:
+        fresh += [("If-None-Match", f'"other", {tag}'), ("If-None-Match", "*")]
     for header in fresh:
         again = files.ask(path, [how, header])
         assert (again.status, again.body) == (304, b""), header
@@ -285,8 +291,9 @@ def test_an_unchanged_file_is_not_sent_again(form: str, accepted: str, files: Cl
         assert (again.status, again.body) == (200, first.body), headers
 
 
-def test_tags_tell_the_two_kinds_apart(files: Client) -> None:
+def test_tags_tell_the_two_kinds_apart(files: Client, site: Site) -> None:
     """A cache that has the compressed file does not take it for the other."""
+    excused(site, "packed")
     whole, packed = (files.ask("/probe/static/css/probe.css", {"Accept-Encoding": how}) for how in ("identity", "gzip"))
     assert whole.get("etag") != packed.get("etag")
 
@@ -310,6 +317,7 @@ def test_a_part_beyond_the_end_is_refused(files: Client, site: Site) -> None:
     assert answer.status == 416
     assert answer.get("content-range") in ("bytes */10240", None)  # None: Apache
     assert "immutable" not in (answer.get("cache-control") or "")
+    excused(site, "ranges")
     assert site["front_end"]["name"] not in answer.text.lower()
     for name, value in site["policy"]["headers"].items():
         assert answer.get(name) == value
@@ -348,7 +356,7 @@ def test_many_parts_cost_no_more_than_the_whole(files: Client) -> None:
 
 
 @pytest.mark.parametrize("accepted", ["identity", "gzip"])
-def test_head_gives_the_headers_alone(accepted: str, files: Client) -> None:
+def test_head_gives_the_headers_alone(accepted: str, files: Client, site: Site) -> None:
     """HEAD tells what GET would, and sends nothing."""
     head, whole = (
         files.ask("/probe/static/css/probe.css", {"Accept-Encoding": accepted}, method=method)
@@ -356,6 +364,8 @@ def test_head_gives_the_headers_alone(accepted: str, files: Client) -> None:
     )
     assert head.status == 200 and head.body == b""
     names = ("content-length", "content-type", "content-encoding", "etag", "last-modified", "vary", "cache-control")
+    if accepted == "gzip" and head.get("content-encoding") is None:
+        excused(site, "packed")
     for name in names:
         assert head.get(name) == whole.get(name), name
 
@@ -385,7 +395,7 @@ def test_folders_are_not_listed(path: str, probe: Probe, web: Client) -> None:
 
 
 def gives_nothing_away(answer: Answer) -> None:
-    assert answer.status in (400, 403, 404, 405, 414), answer.status
+    assert answer.status in (400, 403, 404, 405, 414, 501, 505), answer.status
     assert not [words for words in GIVEN_AWAY if words in answer.text]
 
 

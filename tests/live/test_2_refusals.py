@@ -72,6 +72,12 @@ def wrong_checksum(desk: Desk) -> dict[str, Any]:
     return application(type="archive", path=str(path), sha256="0" * 64)
 
 
+def wrong_package(desk: Desk) -> dict[str, Any]:
+    path = desk.folder / "cherokee.deb"
+    path.write_bytes(b"of somebody else")
+    return {"web2py_front_end": "cherokee", "web2py_cherokee_package": {"path": str(path), "sha256": "0" * 64}}
+
+
 def not_an_archive(desk: Desk) -> dict[str, Any]:
     path = desk.folder / "page.w2p"
     path.write_text("<html>not found</html>")
@@ -103,6 +109,7 @@ CASES: dict[str, tuple[Callable[[Desk], dict[str, Any]], str]] = {
         "problems in the choices",
     ),
     "checksum of an archive": (wrong_checksum, "sha256"),
+    "checksum of a package": (wrong_package, "web2py_cherokee_package.sha256"),
     "archive that is none": (not_an_archive, "cannot be unpacked"),
     "archive that is missing": (
         lambda desk: application(type="archive", path="/nowhere/x.w2p", sha256="0" * 64),

@@ -57,6 +57,7 @@ def release(tmp_path: Path) -> Path:
     (root / "web2py/pydal.py").touch()
     settings = {
         "secure_cookies": True,
+        "writes_forwarded": False,
         "admin": "disabled",
         "versions": {"web2py": "3.3.3"},
         "request_log": False,

@@ -31,7 +31,7 @@ def ask(environ: dict[str, Any], secure: bool = True) -> tuple[str, list[Any], b
                                   *(("Set-Cookie", cookie) for cookie in cookies)])  # fmt: skip
         return [b"page"]
 
-    guarded = guard.guarded(application, {"secure_cookies": secure})
+    guarded = guard.guarded(application, {"secure_cookies": secure, "writes_forwarded": False})
     body = b"".join(guarded(environ, lambda status, headers, *_: answer.extend((status, headers))))
     return answer[0], answer[1], body
 
@@ -179,3 +179,54 @@ def test_the_tunnel_leads_to_admin_and_what_it_is_drawn_with(
     else:
         with pytest.raises(Refused, match="404"):
             main.url_in(types.SimpleNamespace(), TUNNEL)
+
+
+FORGED = {
+    "HTTP_HOST": "WWW.example.org.:443",
+    "HTTP_X_FORWARDED_FOR": "127.0.0.1",
+    "HTTP_X_FORWARDED_SERVER": "evil.example",
+    "HTTP_X_REAL_IP": "127.0.0.1",
+    "HTTP_FORWARDED": "for=127.0.0.1",
+    "HTTP_PROXY": "http://evil.example",
+    "HTTP_COOKIE": "a=1",
+    "REMOTE_ADDR": "192.0.2.7",
+    "SERVER_PORT": "443",
+    "HTTPS": "on",
+}
+
+
+@pytest.mark.parametrize(("https", "scheme"), [("on", "https"), ("off", "http"), ("", "http")])
+def test_what_a_client_claims_is_replaced_by_what_the_server_knows(https: str, scheme: str) -> None:
+    environ: dict[str, Any] = {**FORGED, "HTTPS": https, "HTTP_X_FORWARDED_PROTO": "https"}
+    guard.rebuild_forwarded(environ)
+    assert environ == {
+        "HTTP_HOST": "www.example.org",
+        "HTTP_X_FORWARDED_FOR": "192.0.2.7",
+        "HTTP_X_FORWARDED_HOST": "www.example.org",
+        "HTTP_X_FORWARDED_PORT": "443",
+        "HTTP_X_FORWARDED_PROTO": scheme,
+        "HTTP_X_REAL_IP": "192.0.2.7",
+        "HTTP_COOKIE": "a=1",
+        "REMOTE_ADDR": "192.0.2.7",
+        "SERVER_PORT": "443",
+        "HTTPS": https,
+        "wsgi.url_scheme": scheme,
+    }
+
+
+@pytest.mark.parametrize(
+    ("writes", "more", "told"),
+    [(True, {}, "192.0.2.7"), (False, {}, "127.0.0.1"), (True, {MARK: True}, "127.0.0.1")],
+)
+def test_forwarded_headers_are_written_only_for_a_front_end_that_does_not(
+    writes: bool, more: dict[str, Any], told: str
+) -> None:
+    seen: list[str] = []
+
+    def application(environ: dict[str, Any], _start: Callable[..., Any]) -> Iterable[bytes]:
+        seen.append(environ["HTTP_X_FORWARDED_FOR"])
+        return []
+
+    settings = {"secure_cookies": True, "writes_forwarded": writes}
+    guard.guarded(application, settings)({**FORGED, **more}, lambda *_: None)
+    assert seen == [told]

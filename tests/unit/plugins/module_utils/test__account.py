@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,7 @@ from ansible_collections.web2py.deploy.plugins.module_utils._preflight_account i
     meaningless,
     taken_problems,
 )
+from ansible_collections.web2py.deploy.plugins.module_utils._root_files import runtime_json
 from tests.unit.plugins.module_utils.test__site import GIT, HOST, OPTIONS
 
 SHOP: dict[str, Any] = {
@@ -172,6 +174,8 @@ def test_the_site_lies_in_the_account() -> None:
     assert (site["account"]["start"], site["account"]["links"]) == ("systemd", [])
     assert (site["admin"]["mode"], site["facing"]["proxied"]) == ("disabled", False)
     assert site["claims"]["ports"] == [8080]
+    settings = json.loads(runtime_json(site, {}))
+    assert settings["facing"] == site["facing"] and settings["writes_forwarded"] is False
 
 
 @pytest.mark.parametrize(

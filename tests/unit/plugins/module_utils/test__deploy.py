@@ -41,7 +41,7 @@ class Host:
             "secure_cookies": True,
             "server": {"name": "uwsgi", "cpus": 2, "memory_mb": 2048},
             "claims": {"site": "shop", "names": ["www.example.org"], "ports": []},
-            "front_end": {"name": "nginx"},
+            "front_end": {"name": "nginx", "lacks": []},
             "applications": [
                 {"name": "shop", "source": {"type": "directory", "path": "shop"}, "compile": False, "compress": True}
             ],

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -96,3 +98,18 @@ def test_sites_leave_their_names_where_the_pattern_has_its_star(
     monkeypatch.setattr(_host, "TRACES", patterns)
     monkeypatch.setattr(_host, "RED_HAT_TRACES", {"a": f"{tmp_path}/etc/*/uwsgi.ini"})
     assert traces() == {"a": ["shop", "blog"], "b": ["60-shop", "byhand"], "c": ["blog"]}
+
+
+def test_a_front_end_that_no_distribution_has_is_found_by_its_program(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program = tmp_path / "program"
+    monkeypatch.setattr(_host, "PROVIDED", {"front_end": (str(program), f"{program}-missing")})
+    assert host()["programs"] == []
+    program.touch(mode=0o755)
+    assert host()["programs"] == [str(program)]
+
+
+def test_it_runs_where_nothing_of_the_collection_is() -> None:
+    """The acceptance suite runs its text on the hosts themselves."""
+    subprocess.run([sys.executable, "-I", "-S", _host.__file__], check=True)

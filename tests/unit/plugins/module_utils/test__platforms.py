@@ -9,6 +9,7 @@ import yaml
 
 from ansible_collections.web2py.deploy.plugins.module_utils import _platforms
 from ansible_collections.web2py.deploy.plugins.module_utils._backend import APP_SERVERS
+from ansible_collections.web2py.deploy.plugins.module_utils._host import PROVIDED
 from ansible_collections.web2py.deploy.plugins.module_utils._packages import DEBIAN, RED_HAT, packages
 from ansible_collections.web2py.deploy.plugins.module_utils._preflight_host import (
     platform_problems,
@@ -59,6 +60,13 @@ def test_each_word_has_its_packages_or_is_refused(place: tuple[str, str]) -> Non
         assert word in known or _platforms.lacks(*place, [word]) or elsewhere, word
 
 
+def test_what_no_distribution_has_is_looked_for_where_its_role_runs_it() -> None:
+    own, row = words("cherokee", "Debian"), _platforms.front_end("cherokee", "debian")
+    assert PROVIDED["cherokee"] == (own["__cherokee_check"][0], own["__cherokee_program"])
+    assert own["__cherokee_program"].rpartition("/")[2] == row.program
+    assert own["__cherokee_service"] + ".service" == row.units[-1]
+
+
 def test_a_front_end_has_the_names_of_its_platform() -> None:
     assert _platforms.front_end("apache", "ubuntu").user == "www-data"
     assert _platforms.front_end("apache", "rocky").program == "httpd"
@@ -73,6 +81,7 @@ def test_a_front_end_has_the_names_of_its_platform() -> None:
         (("ubuntu", "24"), {"web2py_unproven_platform": False}, {}, "web2py_unproven_platform: true"),
         (("ubuntu", "22"), {"web2py_front_end": "nginx"}, {}, "use apache"),
         (("rocky", "9"), {"web2py_front_end": "lighttpd"}, {}, "use nginx or apache"),
+        (("rocky", "9"), {"web2py_front_end": "cherokee"}, {}, "use nginx or apache"),
         (("ubuntu", "22"), {"web2py_front_end": "none"}, {}, "older than 3.11; use apache"),
         (("rhel", "9"), {"web2py_front_end": "none"}, {}, "older than 3.11; use nginx or apache"),
         (("rocky", "9"), {"web2py_tls": {"provider": "acme"}}, {}, "use self_signed or provided"),

@@ -34,7 +34,7 @@ SITE: dict[str, Any] = {
     "admin": {"mode": "https", "ports": [443], "networks": [], "tunnel_port": 8002},
     "secure_cookies": True,
     "server": {"name": "uwsgi"},
-    "front_end": {"name": "nginx"},
+    "front_end": {"name": "nginx", "lacks": []},
 }
 
 

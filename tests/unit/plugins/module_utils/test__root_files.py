@@ -62,13 +62,16 @@ def test_runtime_learns_what_it_needs() -> None:
         "secure_cookies": True,
         "admin": {"mode": "tunnel", "tunnel_port": 8002, "ports": [8002], "networks": []},
         "server": {"name": "uwsgi"},
-        "front_end": {"name": "nginx"},
+        "front_end": {"name": "nginx", "lacks": []},
         "paths": {"state": "/var/lib/shop"},
         "request_log": True,
         "profiles": 5,
     }
     settings = json.loads(_root_files.runtime_json(site, {"web2py": "3.3.3", "python": "3.13"}))
     assert settings["admin"] == "tunnel"
+    assert settings["writes_forwarded"] is False
+    site["front_end"] = {"name": "cherokee", "lacks": ["forwarded"]}
+    assert json.loads(_root_files.runtime_json(site, {}))["writes_forwarded"] is True
     assert settings["versions"]["web2py"] == "3.3.3"
     assert settings["request_log"] is True
     assert settings["profiles"] == {"keep": 5, "folder": "/var/lib/shop/profiles"}

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
-from ansible_collections.web2py.deploy.plugins.module_utils._host import UNKNOWN
+from ansible_collections.web2py.deploy.plugins.module_utils._host import PROVIDED, UNKNOWN
 from ansible_collections.web2py.deploy.plugins.module_utils._preflight import examine, examine_names
 from ansible_collections.web2py.deploy.plugins.module_utils._site import claims, resolve
 
@@ -53,6 +53,10 @@ def application(**keys: Any) -> dict[str, Any]:
 
 STARTER = {"name": "starter", "source": {"type": "starter"}}
 ADMIN = {"web2py_admin": "tunnel", "web2py_admin_password": "correct horse"}
+CHEROKEE = {
+    "web2py_front_end": "cherokee",
+    "web2py_app_server": "fastcgi",
+}
 BAD = [
     # (choices, the variable that must be named, a word of the fault or remedy)
     ({"web2py_front_edn": "nginx"}, "web2py_front_edn", "web2py_front_end"),
@@ -170,6 +174,24 @@ BAD = [
     ({"web2py_credentials": {"https://x": "T0KEN"}}, "web2py_credentials", "git.example.org"),
     ({"web2py_credentials": {"x": ["T0KEN"]}}, "web2py_credentials.x", "(not shown)"),
     ({"web2py_credentials": "T0KEN"}, "web2py_credentials", "(not shown)"),
+    ({**CHEROKEE, "web2py_trusted_proxies": ["192.0.2.1"]}, "web2py_trusted_proxies", "whose word"),
+    (CHEROKEE, "web2py_front_end", "no /usr/sbin/cherokee and no /usr/sbin/cherokee-worker"),
+    (CHEROKEE, "web2py_front_end", "web2py_cherokee_package"),
+    *[
+        ({**CHEROKEE, "web2py_cherokee_package": package}, f"web2py_cherokee_package{key}", word)
+        for package, key, word in (
+            ("/c.deb", "", "mapping"),
+            ({"path": "/c.deb"}, ".sha256", "missing"),
+            ({"path": "/c.deb", "sha256": "abc"}, ".sha256", "SHA-256"),
+            ({"sha256": "0" * 64}, "", "either url or path"),
+            ({"path": "/c.deb", "url": "https://x/c.deb", "sha256": "0" * 64}, "", "either url or path"),
+            ({"path": "/c.tar.gz", "sha256": "0" * 64}, ".path", "*.deb"),
+            ({"url": "http://x/c.deb", "sha256": "0" * 64}, ".url", "https"),
+            ({"url": "https://me:hunter2@x/c.deb", "sha256": "0" * 64}, ".url", "give path"),
+            ({"file": "/c.deb", "sha256": "0" * 64}, ".file", "path"),
+        )
+    ],
+    ({**CHEROKEE, "web2py_app_server": "rocket"}, "web2py_app_server", "cannot serve rocket"),
 ]
 
 
@@ -504,3 +526,16 @@ def test_an_admin_of_ones_own_goes_with_the_package_of_pypi() -> None:
     own = {"web2py_source": {"type": "pypi"}, "web2py_applications": [STARTER, {"name": "admin", "source": GIT}]}
     assert problems({**ADMIN, **own}) == []
     assert [row["source"]["type"] for row in resolved({**ADMIN, **own})["applications"]] == ["starter", "git"]
+
+
+def test_a_front_end_that_the_host_has_from_elsewhere() -> None:
+    host = {"programs": list(PROVIDED["cherokee"])}
+    package = {"path": "/c.deb", "sha256": "0" * 64}
+    assert resolved({**CHEROKEE, "web2py_cherokee_package": package})["front_end"]["package"] == package
+    assert resolved({"web2py_cherokee_package": package})["front_end"]["package"] is None
+    assert resolved(CHEROKEE, host)["front_end"]["package"] is None
+    site = resolved(CHEROKEE, host)
+    assert site["server"]["backend"]["protocol"] == "fastcgi"
+    assert site["front_end"]["unit"] == "cherokee_web2py.service"
+    assert "logrotate" in site["packages"]
+    assert resolved({**CHEROKEE, "web2py_tls": {"provider": "none"}}, host)["ports"]["https"] is None

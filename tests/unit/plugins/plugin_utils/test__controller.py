@@ -28,11 +28,13 @@ def choices(path: str, kind: str) -> dict[str, Any]:
 def test_all_paths_become_absolute_and_what_was_given_stays(tmp_path: Path) -> None:
     (tmp_path / "web2py").mkdir()
     given = {**choices("web2py", "directory"), "web2py_tls": {"provider": "provided", "certificate": "a", "key": "b"}}
+    given["web2py_cherokee_package"] = {"path": "c.deb"}
     found, problems = located(given, str(tmp_path))
     path = str(tmp_path / "web2py")
     assert problems == []
     assert (found["web2py_source"]["path"], found["web2py_applications"][0]["source"]["path"]) == (path, path)
     assert (found["web2py_tls"]["certificate"], found["web2py_tls"]["key"]) == (f"{tmp_path}/a", f"{tmp_path}/b")
+    assert found["web2py_cherokee_package"]["path"] == f"{tmp_path}/c.deb"
     assert given["web2py_source"]["path"] == "web2py"
 
 

@@ -9,7 +9,7 @@ import os
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from web2py_runtime.tunnel import MARK
+from web2py_runtime.tunnel import MARK, forget_claims
 
 Headers = list[tuple[str, str]]
 Environ = dict[str, Any]
@@ -44,13 +44,30 @@ def cleaned(headers: Headers, secure: bool) -> Headers:
     return result
 
 
+def rebuild_forwarded(environ: Environ) -> None:
+    """Say who asks and how, by what the server knows, where the front end passes on whatever a client claims."""
+    forget_claims(environ)
+    host = environ.get("HTTP_HOST", "").partition(":")[0].rstrip(".").lower()
+    scheme = "https" if environ.get("HTTPS", "").lower() in ("on", "1") else "http"
+    environ["wsgi.url_scheme"] = scheme
+    environ["HTTP_HOST"] = host
+    environ["HTTP_X_FORWARDED_FOR"] = environ["HTTP_X_REAL_IP"] = environ.get("REMOTE_ADDR", "")
+    environ["HTTP_X_FORWARDED_PROTO"] = scheme
+    environ["HTTP_X_FORWARDED_HOST"] = host
+    environ["HTTP_X_FORWARDED_PORT"] = environ.get("SERVER_PORT", "")
+
+
 def guarded(application: Application, settings: dict[str, Any]) -> Application:
     """The application behind the health answer and clean headers."""
     always_secure = bool(settings["secure_cookies"])
+    writes_forwarded = bool(settings["writes_forwarded"])
 
     def answer(environ: Environ, start_response: Callable[..., Any]) -> Iterable[bytes]:
         if environ.get("PATH_INFO") == "/healthz":
             return health(environ, start_response)
+        # No front end stands before the tunnel.
+        if writes_forwarded and MARK not in environ:
+            rebuild_forwarded(environ)
         # The tunnel ends in plain http on the loopback: a Secure cookie would not come back there.
         secure = always_secure and MARK not in environ
 

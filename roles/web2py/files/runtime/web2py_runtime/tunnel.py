@@ -27,7 +27,7 @@ METHODS = ("GET", "HEAD", "POST")
 MEGABYTE = 1 << 20
 # What a client claims about himself or his request.
 CLAIMS = (
-    "HTTP_X_FORWARDED_",
+    "HTTP_X_FORWARDED",
     "HTTP_X_REAL_IP",
     "HTTP_FORWARDED",
     "HTTP_CLIENT_IP",
