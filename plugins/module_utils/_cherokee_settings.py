@@ -243,7 +243,8 @@ class Words:
         paths = {place: f"/{name}" for place, name in enumerate(self.policy["top_files"], 1)}
         folder = f"{self.site['paths']['code']}/applications/{application}/static"
         more = {"Cache-Control": self.policy["cache"]}
-        return self.rule({"": "fullpath", "fullpath": paths}, "file", more, document_root=folder)
+        handler = {"": "file", "symlinks": False}
+        return self.rule({"": "fullpath", "fullpath": paths}, handler, more, document_root=folder)
 
     def pages_of_web2py(self) -> Tree:
         handler = {

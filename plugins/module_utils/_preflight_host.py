@@ -124,7 +124,9 @@ def host_problems(choices: Mapping[str, Any], host: Mapping[str, Any]) -> list[P
             ports = {port: variable for port, variable in ports.items() if port not in row.get("ports", ())}
     # A web server may serve others already; a launcher on these ports is this site's or none of ours.
     chosen = named(front_end, host["distribution"])
-    shared = {chosen.program} if chosen.units else set()
+    # Of a program that no distribution has, ours is an instance of its own beside that of others.
+    alone = front_end in PROVIDED and not host.get("traces", {}).get(front_end)
+    shared = {chosen.program} if chosen.units and not alone else set()
     free = {"systemd"} | shared | _making_way(name, host)
     for row in host.get("listening", ()):
         if row["port"] in ports and row["program"] not in free:

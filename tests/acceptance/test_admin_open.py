@@ -155,7 +155,11 @@ print(json.dumps(found))
 """
 FRIEND = "10.0.0.1"
 CLAIMS = [
-    *[(name, FRIEND) for name in "X-Forwarded-For X_Forwarded_For X-Real-IP X_Real_IP Client-IP Remote-Addr".split()],
+    *[
+        (name, FRIEND)
+        for name in "X-Forwarded-For X_Forwarded_For X-Forwarded_For X-Real-IP X_Real_IP X-Real_IP".split()
+    ],
+    *[(name, FRIEND) for name in "Client-IP Remote-Addr".split()],
     *[(name, "127.0.0.1") for name in "X-Forwarded-For X-Real-IP X-Forwarded-Host X-Forwarded-Server Host".split()],
     ("X-Forwarded-For", f"{FRIEND}, 127.0.0.1"),
     ("Forwarded", f"for={FRIEND};proto=https;host=localhost"),

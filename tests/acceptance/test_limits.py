@@ -49,7 +49,8 @@ def test_methods_that_the_site_does_not_serve_are_refused(method: str, probe: Pr
         return
     with suppress(ConnectionError, BadStatusLine):
         # 411: such a method wants a body.
-        assert probe.ask("echo", method=method).status in (400, 405, 411, 501)
+        further = (411,) if "bodies" in site["front_end"]["lacks"] else ()
+        assert probe.ask("echo", method=method).status in (400, 405, 501, *further)
 
 
 @pytest.mark.server
@@ -69,10 +70,11 @@ def test_methods_of_the_site_arrive(probe: Probe, site: Site) -> None:
     ],
     ids=["address", "huge address", "header", "cookie"],
 )
-def test_oversized_heads_are_refused(path: str, headers: dict[str, str], web: Client) -> None:
+def test_oversized_heads_are_refused(path: str, headers: dict[str, str], web: Client, site: Site) -> None:
     """A header or an address beyond measure is refused as such and breaks nothing."""
     with suppress(OSError, BadStatusLine):  # hung up on before all was sent
-        assert web.ask(path, headers).status in (400, 404, 413, 414, 431)
+        further = (413,) if "heads" in site["front_end"]["lacks"] else ()
+        assert web.ask(path, headers).status in (400, 404, 414, 431, *further)
     assert web.ask("/").status == 200
 
 
@@ -88,9 +90,9 @@ def test_long_but_decent_headers_arrive(probe: Probe) -> None:
 def test_a_head_is_refused_or_arrives(count: int, size: int, probe: Probe, site: Site) -> None:
     """What the front end lets through, the application server takes: there is no gap in which a visitor is told 502."""
     answer = probe.ask(f"echo?{'q' * 7000}", {f"X-{number}": "x" * size for number in range(count)})
-    assert answer.status in (200, 400, 413, 414, 431), answer.status
     if answer.status != 200:
         excused(site, "heads")
+    assert answer.status in (200, 400, 414, 431), answer.status
     assert (answer.status == 200) is (size < 8000 and count < 1000)
 
 

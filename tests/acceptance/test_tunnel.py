@@ -138,6 +138,16 @@ def test_who_comes_while_it_ends_is_served(near: Client, machine: Machine, servi
 
 
 @pytest.mark.late
+def test_guessing_passwords_is_slowed_down(near: Client, site: Site) -> None:
+    """Forms beyond the limit of a minute are told 429; who only looks is not."""
+    most = site["limits"]["admin_posts_per_minute"]
+    kind = {"Content-Type": "application/x-www-form-urlencoded"}
+    answers = [near.ask(TELLS, kind, method="POST", body=b"password=guess") for _ in range(most + 3)]
+    assert [answer.status == 429 for answer in answers] == [False] * most + [True] * 3
+    assert near.ask(TELLS).status == 200
+
+
+@pytest.mark.late
 def test_it_is_confined_as_the_site_is(machine: Machine, service: str, near: Client) -> None:
     from test_host import exposure
 

@@ -40,6 +40,15 @@ def test_the_front_end_itself_is_in_nobodys_way() -> None:
     assert host_problems(CHOICES, {**HOST, "listening": [{"port": 80, "program": "nginx"}]}) == []
 
 
+def test_a_program_that_is_ours_alone_shares_no_port() -> None:
+    """Cherokee of somebody else is another instance of it."""
+    choices = {**CHOICES, "web2py_front_end": "cherokee", "web2py_app_server": "fastcgi"}
+    row = {"port": 80, "program": "cherokee-worker"}
+    host = {**HOST, "programs": ["/usr/sbin/cherokee", "/usr/sbin/cherokee-worker"], "listening": [row]}
+    assert "port 80 is held by cherokee-worker" in str(host_problems(choices, host)[0])
+    assert host_problems(choices, {**host, "traces": {"cherokee": ["other"]}}) == []
+
+
 def test_a_server_that_the_distribution_has_no_more_is_refused_by_name() -> None:
     choices = {**CHOICES, "web2py_front_end": "apache", "web2py_app_server": "mod_python"}
     assert host_problems(choices, HOST) == []

@@ -100,6 +100,8 @@ def gunicorn(application: Application, processes: int, request_seconds: int, mer
                 # Its other words for https are no word of the front end.
                 "secure_scheme_headers": {"X-FORWARDED-PROTO": "https"},
                 "control_socket_disable": True,
+                # It would take these from a client's headers.
+                "forwarder_headers": "",
                 # The front end's headers are right; serve.py reads them (`proxied`).
                 "forwarded_allow_ips": "*",
             }
