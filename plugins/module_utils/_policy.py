@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
+from itertools import product
 from typing import Any
 
 from ansible_collections.web2py.deploy.plugins.module_utils._acme import acme
@@ -150,6 +151,33 @@ RemoveIPC=yes
 KeyringMode=private
 """.strip().splitlines()
 
+# What a client may not say about itself.
+CLAIMS = (
+    "Client-IP",
+    "Forwarded",
+    "Proxy",
+    "X-Forwarded-For",
+    "X-Forwarded-Host",
+    "X-Forwarded-Port",
+    "X-Forwarded-Prefix",
+    "X-Forwarded-Proto",
+    "X-Forwarded-Scheme",
+    "X-Forwarded-Server",
+    "X-Forwarded-Ssl",
+    "X-HTTP-Method-Override",
+    "X-Original-URL",
+    "X-Real-IP",
+    "X-Rewrite-URL",
+)
+
+
+def spellings(name: str) -> list[str]:
+    """A header's name as it may be written: to a server in Python a hyphen and an underscore are one."""
+    first, *parts = name.split("-")
+    return [
+        first + "".join(mark + part for mark, part in zip(marks, parts)) for marks in product("-_", repeat=len(parts))
+    ]
+
 
 def policy(choices: Mapping[str, Any], applications: Iterable[str], curve_of_today: bool) -> dict[str, Any]:
     """The front end's part of the resolved site. `applications` are the names whose static files it serves."""
@@ -187,6 +215,8 @@ def policy(choices: Mapping[str, Any], applications: Iterable[str], curve_of_tod
             "Referrer-Policy": "strict-origin-when-cross-origin",
         },
         "headers_dropped": ["X-Powered-By"],
+        # Headers of a request that say what only a front end may.
+        "claims": [spelling for name in CLAIMS for spelling in spellings(name)],
         "start_limit": list(START_LIMIT),
         "unit": list(UNIT),
         # With an answer 502, 503 or 504 that says nothing itself.

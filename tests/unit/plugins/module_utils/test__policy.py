@@ -110,3 +110,8 @@ def test_hung_pages_do_not_use_up_the_starts() -> None:
     interval, starts = (int(line.split("=")[1]) for line in _policy.START_LIMIT)
     shortest_request, watchdog = 1, 6  # of _preflight's bounds, and of service_unit's launcher
     assert interval / starts < shortest_request + watchdog
+
+
+def test_a_claim_is_known_in_every_spelling() -> None:
+    assert _policy.spellings("Proxy") == ["Proxy"]
+    assert _policy.spellings("X-Real-IP") == ["X-Real-IP", "X-Real_IP", "X_Real-IP", "X_Real_IP"]
