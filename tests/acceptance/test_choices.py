@@ -138,3 +138,5 @@ def test_uwsgi_tells_what_was_asked_for(
     lines = machine.lines(f"cat {site['paths']['settings']}/uwsgi.ini")
     assert f"reload-on-rss = {options['reload_on_memory_mb']}" in lines
     assert f"reload-mercy = {options['reload_mercy_seconds']}" in lines
+    # A process that lives for seconds only is begun again late, and nobody waits so long for another.
+    assert f"max-requests = {options['max_requests']}" in lines
