@@ -128,15 +128,17 @@ def test_uwsgi_tells_what_was_asked_for(
     """Slow requests are in the journal, statistics on a socket; further lines are read, and code is not written."""
     if site["server"]["role"] != "uwsgi":
         pytest.skip("the application server is not uwsgi")
-    assert (machine.try_to(f"test -S {site['paths']['sockets']}/stats.sock").rc == 0) is options["stats"]
+    listening = machine.run("ss -Hlx")
+    assert (f"{site['paths']['sockets']}/stats.sock" in listening) is options["stats"]
     assert probe.ask("slow/2?word=slow").status == 200
     journal = machine.run(f"journalctl --sync; journalctl -u {unit} -o cat --no-pager -n 200")
     assert ("/probe/default/slow/2" in journal) is (options["slow_request_ms"] < 2000)
     denied = machine.property(unit, "MemoryDenyWriteExecute")
     assert denied == ("yes" if options["deny_writable_code"] else "no")
-    assert (machine.try_to(f"test -s {site['paths']['sockets']}/extra.pid").rc == 0) is bool(options["extra_config"])
+    name = machine.run(f"ps -o args= -p {machine.property(unit, 'MainPID')}")
+    assert ("extra" in name) is bool(options["extra_config"])
     lines = machine.lines(f"cat {site['paths']['settings']}/uwsgi.ini")
     assert f"reload-on-rss = {options['reload_on_memory_mb']}" in lines
     assert f"reload-mercy = {options['reload_mercy_seconds']}" in lines
-    # A process that lives for seconds only is begun again late, and nobody waits so long for another.
+    # So many are too many to send, and with few uWSGI is busy with its processes.
     assert f"max-requests = {options['max_requests']}" in lines
