@@ -346,11 +346,11 @@ def remove_orphans() -> None:
     listing = podman("ps", "-a", "--filter", f"label={LABEL}", "--format", form)
     rows = [line.partition("|") for line in listing.splitlines()]
     remove([], [name for name, _, path in rows if not Path(path).is_dir()])
-    listing = podman("network", "ls", "--filter", f"label={LABEL}", "--format", "{{.Name}}")
-    for name in listing.split():
-        path = podman("network", "inspect", "--format", f'{{{{index .Labels "{LABEL}"}}}}', name)
-        if not Path(path).is_dir():
-            remove([name], [])
+    # In one call: another run may be taking its own network away.
+    networks = json.loads(podman("network", "ls", "--filter", f"label={LABEL}", "--format", "json") or "[]")
+    for network in networks:
+        if not Path(network["labels"][LABEL]).is_dir():
+            remove([network["name"]], [])
 
 
 def make_key() -> None:
