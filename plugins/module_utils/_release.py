@@ -76,6 +76,10 @@ def compose(place: Place, release: Release) -> str:
     """Make the release's folder, unless it is there; its path."""
     target = os.path.join(place.releases, release.id)
     if os.path.isdir(target):
+        # A lost write may have left less of them than there was.
+        for name, text in release.files.items():
+            if not _holds(os.path.join(target, name), text):
+                write(os.path.join(target, name), text, place.owner)
         return target
     with staged(target) as tree:
         web2py = os.path.join(tree, "web2py")
@@ -101,6 +105,14 @@ def compose(place: Place, release: Release) -> str:
             for name in [".", *names, *entries]:
                 os.lchown(os.path.join(path, name), *place.owner)
     return target
+
+
+def _holds(path: str, text: str) -> bool:
+    try:
+        with open(path, "rb") as file:
+            return file.read() == text.encode()
+    except OSError:
+        return False
 
 
 def check(place: Place, release: str, url: str, paths: list[str]) -> None:

@@ -89,6 +89,18 @@ def test_release_is_composed_of_links_and_own_files(place: Place) -> None:
 
 
 @pytest.mark.usefixtures("parts")
+def test_a_damaged_file_of_a_release_is_written_anew(place: Place) -> None:
+    """A full disk or a lost write is not there for good."""
+    release = Path(_release.compose(place, plan()))
+    whole = (release / "runtime.json").read_text()
+    (release / "runtime.json").write_text("{\n")
+    (release / "web2py/VERSION").unlink()
+    assert _release.compose(place, plan()) == str(release)
+    assert (release / "runtime.json").read_text() == whole
+    assert (release / "web2py/VERSION").is_file()
+
+
+@pytest.mark.usefixtures("parts")
 def test_activation_is_recorded_in_order(place: Place) -> None:
     assert _release.current(place) is None
     one, two = serve(place), serve(place, "app-shop-2")
