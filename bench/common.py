@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import shlex
@@ -14,6 +15,14 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
 SPACE = ROOT / ".cache" / "bench"
+
+
+def source() -> dict[str, str]:
+    """Of web2py: the package on PyPI, or upstream's archive that WEB2PY_TEST_ARCHIVE names."""
+    archive = os.environ.get("WEB2PY_TEST_ARCHIVE", "")
+    if not archive:
+        return {"type": "pypi"}
+    return {"type": "archive", "path": archive, "sha256": hashlib.sha256(Path(archive).read_bytes()).hexdigest()}
 
 
 def bed(*words: str) -> str:

@@ -17,7 +17,7 @@ mkdir -p "$root"/applications/probe/databases "$root"/applications/probe/session
 find "$root"/applications -name '*.gz' -delete
 cp "$root"/handlers/wsgihandler.py "$root"/wsgihandler.py
 # Without this line web2py 2.26.1 cannot import its own Auth on any supported Python; everything else is as shipped.
-sed -i '/^import gluon.main/i import urllib.request, gluon._compat\ngluon._compat.FancyURLopener = urllib.request.FancyURLopener' "$root"/wsgihandler.py
+[ ! -e "$root"/gluon/_compat.py ] || sed -i '/^import gluon.main/i import urllib.request, gluon._compat\ngluon._compat.FancyURLopener = urllib.request.FancyURLopener' "$root"/wsgihandler.py
 cp -rL /srv/"$site"/current/environment/. /home/www-data/venv
 chown -R www-data:www-data /home/www-data
 chmod -R 755 /home/www-data

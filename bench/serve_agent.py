@@ -101,12 +101,14 @@ def main() -> None:
     what = parser.add_mutually_exclusive_group(required=True)
     what.add_argument("--cases", help="JSON: {case: {ours, reference, headers, session}}")
     what.add_argument("--one", metavar="URL")
+    parser.add_argument("--session", action="store_true", help="with cookies of sessions, in turn, for --one")
     arguments = parser.parse_args()
     if arguments.one:
         status, _body, _headers = fetch(arguments.one, {})
         if status != 200:
             sys.exit(f"{arguments.one} answered {status}")
-        print(json.dumps(load(arguments.one, arguments.seconds, "")))
+        lua = script({}, cookies(arguments.one, COOKIES) if arguments.session else [])
+        print(json.dumps(load(arguments.one, arguments.seconds, lua)))
         return
     cases = json.loads(arguments.cases)
     rows, scripts = [], {}

@@ -43,6 +43,10 @@ def wsgibase(environ, start_response):
 STUBS = ("__init__", "dal", "html", "sqlhtml", "tools", "cache", "languages", "globals", "restricted")
 
 STUB = "secure_loads = secure_dumps = None\nDEFAULT_SAFE_GLOBALS = {}\n"
+# How pydal ends the connections of a request.
+POOL = (
+    "class ConnectionPool:\n    def close(self, action='commit', really=True): ...\n    def get_connection(self): ...\n"
+)
 
 
 @pytest.fixture
@@ -53,8 +57,10 @@ def release(tmp_path: Path) -> Path:
         (root / f"web2py/gluon/{name}.py").write_text(STUB)
     (root / "web2py/gluon/settings.py").write_text("import types\nglobal_settings = types.SimpleNamespace()\n")
     (root / "web2py/gluon/storage.py").write_text("Storage = dict\n")
+    (root / "web2py/gluon/recfile.py").write_text("open = open\n")
     (root / "web2py/gluon/main.py").write_text(MAIN)
-    (root / "web2py/pydal.py").touch()
+    (root / "web2py/pydal").mkdir()
+    (root / "web2py/pydal/connection.py").write_text(POOL)
     settings = {
         "secure_cookies": True,
         "writes_forwarded": False,
@@ -62,6 +68,7 @@ def release(tmp_path: Path) -> Path:
         "versions": {"web2py": "3.3.3"},
         "request_log": False,
         "profiles": {"keep": 0},
+        "maintenance": str(tmp_path / "maintenance.json"),
     }
     (root / "runtime.json").write_text(json.dumps(settings))
     (root / "runtime").symlink_to(RUNTIME)

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import gzip
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import brotli
 import pytest
 from web2py_runtime import files
 
 from ansible_collections.web2py.deploy.plugins.module_utils._policy import policy
 
 CHOICES = {"web2py_tls": {"provider": "none"}, "web2py_static_seconds": 3600, "web2py_compress_pages": False}
+UNPACK: dict[str, Callable[[bytes], bytes]] = {"gzip": gzip.decompress, "br": brotli.decompress}
 PAGE = b"<p>A page of web2py</p>" * 100
 
 
@@ -21,6 +24,7 @@ def root(tmp_path: Path) -> Path:
     (static / "css").mkdir(parents=True)
     (static / "css/shop.css").write_bytes(b"p {}\n" * 100)
     (static / "css/shop.css.gz").write_bytes(gzip.compress(b"p {}\n" * 100))
+    (static / "css/shop.css.br").write_bytes(brotli.compress(b"p {}\n" * 100))
     (tmp_path / "applications/shop/models.py").write_text("a secret")
     (static / "way.txt").symlink_to("../models.py")
     (static / "way").symlink_to("..")
@@ -57,9 +61,34 @@ def test_both_forms_give_the_file(version: str, root: Path) -> None:
     assert "access-control-allow-origin" not in headers
 
 
-def test_its_packed_twin_goes_to_who_can_read_it(root: Path) -> None:
-    _status, headers, body = got(root, "/shop/static/css/shop.css", HTTP_ACCEPT_ENCODING="gzip")
-    assert headers["content-encoding"] == "gzip" and gzip.decompress(body) == b"p {}\n" * 100
+@pytest.mark.parametrize(
+    ("told", "encoding"),
+    [
+        ("gzip", "gzip"),
+        ("br", "br"),
+        ("gzip, br", "br"),
+        ("br;q=0.1, gzip", "br"),
+        ("br;q=0, GZIP", "gzip"),
+        ("gzip;q=0 , BR", "br"),
+        ("xbr, gzip", "gzip"),
+    ],
+)
+def test_its_packed_twin_goes_to_who_can_read_it(told: str, encoding: str, root: Path) -> None:
+    _status, headers, body = got(root, "/shop/static/css/shop.css", HTTP_ACCEPT_ENCODING=told)
+    assert headers["content-encoding"] == encoding and UNPACK[encoding](body) == b"p {}\n" * 100
+    assert headers["vary"] == "Accept-Encoding" and headers["content-type"] == "text/css; charset=utf-8"
+    assert headers["content-length"] == str(len(body))
+
+
+@pytest.mark.parametrize("encoding", UNPACK)
+def test_a_part_of_a_packed_twin_is_for_who_has_the_rest(encoding: str, root: Path) -> None:
+    _status, now, whole = got(root, "/shop/static/css/shop.css", HTTP_ACCEPT_ENCODING=encoding)
+    other = next(kind for kind in UNPACK if kind != encoding)
+    tags = [got(root, "/shop/static/css/shop.css", HTTP_ACCEPT_ENCODING=kind)[1]["etag"] for kind in ("", other)]
+    for tag, status in ((now["etag"], 206), *((tag, 200) for tag in tags)):
+        words = {"HTTP_RANGE": "bytes=5-", "HTTP_IF_RANGE": tag, "HTTP_ACCEPT_ENCODING": encoding}
+        found, _headers, body = got(root, "/shop/static/css/shop.css", **words)
+        assert (found, body) == (status, whole[5:] if status == 206 else whole)
 
 
 def test_it_is_sent_once_and_in_parts(root: Path) -> None:
@@ -87,18 +116,19 @@ def test_a_part_is_for_who_has_the_rest(root: Path) -> None:
         assert got(root, "/shop/static/css/shop.css", HTTP_RANGE="bytes=0-3", HTTP_IF_RANGE=have)[0] == status
 
 
-@pytest.mark.parametrize("accepted", ["", "gzip"])
+@pytest.mark.parametrize("accepted", ["", *UNPACK])
 def test_each_kind_has_a_tag_which_may_stand_among_others(accepted: str, root: Path) -> None:
     def status(**headers: str) -> int:
         return got(root, "/shop/static/css/shop.css", HTTP_ACCEPT_ENCODING=accepted, **headers)[0]
 
-    tags = [got(root, "/shop/static/css/shop.css", HTTP_ACCEPT_ENCODING=how)[1]["etag"] for how in ("", "gzip")]
-    mine, other = tags if not accepted else reversed(tags)
+    kinds = ["", *UNPACK]
+    tags = {how: got(root, "/shop/static/css/shop.css", HTTP_ACCEPT_ENCODING=how)[1]["etag"] for how in kinds}
+    mine = tags.pop(accepted)
     for words in (mine, f'"other", {mine}', f"W/{mine}", "*"):
         assert status(HTTP_IF_NONE_MATCH=words) == 304
     again = got(root, "/shop/static/css/shop.css", HTTP_ACCEPT_ENCODING=accepted, HTTP_IF_NONE_MATCH=mine)[1]
     assert (again["etag"], again["vary"]) == (mine, "Accept-Encoding")
-    for words in (other, '"other"'):
+    for words in (*tags.values(), '"other"'):
         assert status(HTTP_IF_NONE_MATCH=words, HTTP_IF_MODIFIED_SINCE="Fri, 01 Jan 2100 00:00:00 GMT") == 200
 
 

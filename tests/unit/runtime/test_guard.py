@@ -44,6 +44,18 @@ def test_health_is_answered_without_web2py(method: str, body: bytes) -> None:
     assert "Set-Cookie" not in dict(headers)
 
 
+@pytest.mark.parametrize(
+    ("cookie", "expected"),
+    [
+        (" session_data_shop=x; Path=/", "session_data_shop=x; Path=/; Secure; HttpOnly; SameSite=Lax"),
+        ("session_data_shop=x; httponly; samesite=Strict", "session_data_shop=x; httponly; samesite=Strict; Secure"),
+        ("data=x; Path=/", "data=x; Path=/; Secure"),
+    ],
+)
+def test_a_session_in_a_cookie_is_closed_to_scripts_and_strangers(cookie: str, expected: str) -> None:
+    assert guard.cleaned([("Set-Cookie", cookie)], True) == [("Set-Cookie", expected)]
+
+
 def test_headers_are_clean() -> None:
     _status, headers, body = ask({"PATH_INFO": "/healthz/x", "SERVER_PORT": "443"})
     assert body == b"page"

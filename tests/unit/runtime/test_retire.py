@@ -5,6 +5,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import types
 from collections.abc import Callable
 from pathlib import Path
@@ -16,11 +17,12 @@ from web2py_runtime import retire
 class Uwsgi(types.ModuleType):
     """What retire needs of uWSGI's module."""
 
-    def __init__(self, **opt: bytes) -> None:
+    def __init__(self, cores: int) -> None:
         super().__init__("uwsgi")
-        self.opt = opt
+        self.cores = cores
         self.registered: list[tuple[int, str]] = []
         self.post_fork_hook: Callable[[], None] | None = None
+        self.worker_id = lambda: 1
 
     def register_signal(self, number: int, receiver: str, handler: Callable[[int], None]) -> None:
         assert handler is retire.end
@@ -33,7 +35,7 @@ def test_nothing_is_done_outside_uwsgi(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_nothing_is_done_with_threads(monkeypatch: pytest.MonkeyPatch) -> None:
-    uwsgi = Uwsgi(threads=b"4")
+    uwsgi = Uwsgi(cores=4)
     monkeypatch.setitem(sys.modules, "uwsgi", uwsgi)
     assert retire.between_requests() is False
     assert uwsgi.registered == []
@@ -41,18 +43,31 @@ def test_nothing_is_done_with_threads(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_the_signal_is_registered_in_the_master(monkeypatch: pytest.MonkeyPatch) -> None:
-    uwsgi = Uwsgi(threads=b"1")
+    uwsgi = Uwsgi(cores=1)
     monkeypatch.setitem(sys.modules, "uwsgi", uwsgi)
     assert retire.between_requests() is True
     assert uwsgi.registered == [(retire.RETIRE, "worker")]
     assert uwsgi.post_fork_hook
 
 
+def test_who_has_no_connections_gets_its_signals(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A mule, or a spooler."""
+    uwsgi = Uwsgi(cores=1)
+    monkeypatch.setitem(sys.modules, "uwsgi", uwsgi)
+    assert retire.between_requests() is True
+    uwsgi.worker_id = lambda: 0
+    assert uwsgi.post_fork_hook
+    before = threading.active_count()
+    uwsgi.post_fork_hook()
+    assert signal.SIGHUP not in signal.pthread_sigmask(signal.SIG_BLOCK, [])
+    assert threading.active_count() == before
+
+
 # A loop like uWSGI's: one epoll for connections and for the master's line; "request" is a connection being read.
 WORKER = """
 import select, signal, socket, sys, types
 uwsgi = types.ModuleType("uwsgi")
-uwsgi.opt = {}
+uwsgi.cores, uwsgi.worker_id = 1, lambda: 1
 uwsgi.register_signal = lambda *args: None
 sys.modules["uwsgi"] = uwsgi
 from web2py_runtime import retire

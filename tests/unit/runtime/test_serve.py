@@ -46,23 +46,6 @@ def test_http_is_not_https() -> None:
     assert "HTTPS" not in environ
 
 
-def test_the_oldest_request_counts(monkeypatch: Any) -> None:
-    now = [100.0]
-    monkeypatch.setattr(serve, "monotonic", lambda: now[0])
-    ages = []
-
-    def application(_environ: Any, _start: Any) -> list[bytes]:
-        now[0] += 7
-        ages.append(clock.longest())
-        return []
-
-    clock = serve.Clock(application)
-    assert clock.longest() == 0
-    clock({}, None)
-    assert ages == [7]
-    assert clock.longest() == 0
-
-
 def test_every_server_has_its_own_words() -> None:
     assert all(function.__doc__ for function in servers.SERVERS.values())
     assert set(servers.BEFORE_ALL) <= set(servers.SERVERS)

@@ -6,7 +6,9 @@
 from __future__ import annotations
 
 import configparser
+import functools
 import importlib
+import inspect
 import re
 import urllib.request
 from collections.abc import Callable
@@ -73,6 +75,102 @@ def tickets_with_markup() -> None:
     restricted.DEFAULT_SAFE_GLOBALS.setdefault("gluon.html", set()).add("XML_unpickle")
 
 
+def validated_rows() -> None:
+    """web2py 2.26 and the book read by attributes what pydal tells of an insert in a dict: `queue_task` fails."""
+    objects: Any = importlib.import_module("pydal.objects")
+    storage: Any = importlib.import_module("gluon.storage").Storage
+
+    def told(function: Callable[..., Any]) -> Callable[..., Any]:
+        @functools.wraps(function)
+        def answer(*args: Any, **fields: Any) -> Any:
+            found = function(*args, **fields)
+            return storage(found) if isinstance(found, dict) else found
+
+        return answer
+
+    for kind in (objects.Table, objects.Set):
+        for name in ("validate_and_insert", "validate_and_update"):
+            if name in vars(kind):
+                setattr(kind, name, told(vars(kind)[name]))
+
+
+def filtered_fields() -> None:
+    """web2py 2.26 asks pydal for a row with its number by a word that pydal has renamed: nobody can log in."""
+    kind: Any = importlib.import_module("pydal.objects").Table
+    fields: Callable[..., Any] = kind._filter_fields
+    if "id" in inspect.signature(fields).parameters:
+        return
+
+    @functools.wraps(fields)
+    def filtered(*args: Any, **words: Any) -> Any:
+        if "id" in words:
+            words["allow_id"] = words.pop("id")
+        return fields(*args, **words)
+
+    kind._filter_fields = filtered
+
+
+def session_folders() -> None:
+    """All versions look whether the folder of a session is there before they make it, and open the file in it. In
+    between another first visit may make it, or the clean-up take it away: then the file is opened once more.
+    """
+    recfile: Any = importlib.import_module("gluon.recfile")
+    opens: Callable[..., Any] = recfile.open
+
+    def open_again(filename: str, mode: str = "r", path: str | None = None) -> Any:
+        try:
+            return opens(filename, mode, path)
+        except (FileExistsError, FileNotFoundError):
+            if not mode.startswith("w"):
+                raise
+            return opens(filename, mode, path)
+
+    recfile.open = open_again
+
+
+def commits_that_fail() -> None:
+    """All versions: pydal drops a connection whose commit failed, and says nothing. The visitor would be told that all
+    is done. Told of it, web2py answers with a ticket and takes back what else the request has changed.
+    """
+    kind: Any = importlib.import_module("pydal.connection").ConnectionPool
+    close: Callable[..., None] = kind.close
+
+    @functools.wraps(close)
+    def closed(pool: Any, action: Any = "commit", really: bool = True) -> None:
+        failures: list[Exception] = []
+
+        def commit(adapter: Any) -> None:
+            try:
+                adapter.commit()
+            except Exception as error:
+                failures.append(error)
+                raise
+
+        close(pool, commit if action == "commit" else action, really)
+        if failures:
+            raise failures[0]
+
+    kind.close = closed
+
+
+def dead_connections() -> None:
+    """All versions: a connection of the pool that has failed its test stays the thread's where no new one can be made.
+    The next one who asks would get it: the commit at the end, so that the visitor is told of that and not of the cause.
+    """
+    kind: Any = importlib.import_module("pydal.connection").ConnectionPool
+    get: Callable[..., Any] = kind.get_connection
+
+    @functools.wraps(get)
+    def alive(pool: Any, use_pool: bool = True) -> Any:
+        try:
+            return get(pool, use_pool)
+        except Exception:
+            pool.set_connection(None)
+            raise
+
+    kind.get_connection = alive
+
+
 def before_import(version: str) -> None:
     """Shims that must stand before gluon.main is imported."""
     if numbers(version) < (3,):
@@ -84,6 +182,12 @@ def before_import(version: str) -> None:
 def after_import(version: str) -> None:
     """Shims for what is imported by now."""
     languages_read_only()
+    commits_that_fail()
+    dead_connections()
+    if numbers(version) < (3,):
+        validated_rows()
+        filtered_fields()
+    session_folders()
     if (3, 3) <= numbers(version) < (3, 4):
         cookie_sessions()
         tickets_with_markup()

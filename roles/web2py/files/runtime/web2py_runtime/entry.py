@@ -17,7 +17,21 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from web2py_runtime import compat, facing, guard, lease, retire, watch
+from web2py_runtime import (
+    compat,
+    databases,
+    facing,
+    faster,
+    guard,
+    late,
+    lease,
+    maintenance,
+    pages,
+    places,
+    retire,
+    sessionless,
+    watch,
+)
 
 # What applications import anyway: loaded in the master once instead of in each worker.
 PRELOAD = ("pydal", "gluon.dal", "gluon.html", "gluon.sqlhtml", "gluon.tools", "gluon.cache", "gluon.languages")
@@ -70,18 +84,34 @@ def load() -> Any:
     global_settings.cmd_options = Storage(errors_to_console=True)
     main = importlib.import_module("gluon.main")
     compat.after_import(settings["versions"]["web2py"])
+    level = settings.get("performance", "upstream")
+    if level != "upstream":
+        for name in PRELOAD:
+            importlib.import_module(name)
+        # Before anything of ours stands around what is replaced.
+        faster.install(level)
+    if "databases" in settings:
+        databases.install(settings["databases"])
     guard.close_admin(main, settings["admin"], root)
     guard.refuse_dots(main)
-    for name in PRELOAD:
-        importlib.import_module(name)
-    application = guard.guarded(watch.watched(main.wsgibase, settings), settings)
+    sessionless.without_sessions(main, settings.get("sessionless", ()))
+    flag = maintenance.Flag(settings["maintenance"])
+    maintenance.close(main, flag)
+    application = guard.guarded(watch.watched(main.wsgibase, settings), settings, flag)
+    if "page_cache" in settings:
+        application = pages.marked(application, release.name, settings["page_cache"]["dated"])
     if "facing" in settings:
         application = facing.faced(application, settings["facing"], settings["url"])
-    retire.between_requests()
-    # What is loaded by now lives as long as the process: the collector need not look at it again,
-    # and forked workers keep sharing its pages.
-    gc.collect()
-    gc.freeze()
+    # Not in programs beside the server, such as the check of a release.
+    if "request_seconds" in settings and "mod_wsgi" in sys.modules:
+        application = late.ended(application, settings["request_seconds"])
+    if retire.between_requests():
+        application = places.shared(application)
+    if level != "upstream":
+        # What is loaded by now lives as long as the process: the collector need not look at it again,
+        # and forked workers keep sharing its pages.
+        gc.collect()
+        gc.freeze()
     return application
 
 

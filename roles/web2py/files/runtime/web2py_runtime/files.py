@@ -22,7 +22,6 @@ from web2py_runtime.guard import Application, Environ, Headers
 
 # Answers below that many bytes are not worth compressing.
 SMALLEST = 256
-_GZIP = re.compile(r"\bgzip\b(?!\s*;\s*q=0(?:\.0*)?(?:\s|,|$))", re.IGNORECASE)
 # One part; whoever asks for several gets the whole.
 _PART = re.compile(r"bytes=\s*(?:[0-9]+-[0-9]*|-[0-9]+)\s*")
 
@@ -33,20 +32,21 @@ def missing(_environ: Environ, start_response: Callable[..., Any]) -> Iterable[b
     return []
 
 
-def reads_packed(environ: Environ) -> bool:
-    """Whether the visitor names gzip, and does not refuse it."""
-    return bool(_GZIP.search(environ.get("HTTP_ACCEPT_ENCODING", "")))
+def read(environ: Environ, twins: Iterable[Mapping[str, str]]) -> list[str]:
+    """The encodings that the visitor names, and does not refuse, as the policy has them."""
+    told = environ.get("HTTP_ACCEPT_ENCODING", "")
+    return [twin["encoding"] for twin in twins if re.search(twin["accepted"], told, re.IGNORECASE)]
 
 
-def asked(file: Any, environ: Environ) -> tuple[Environ, str]:
+def asked(file: Any, environ: Environ, encodings: Iterable[str]) -> tuple[Environ, str]:
     """A request as WhiteNoise understands it, and the tag of what goes out.
 
-    It knows one tag for both kinds of a file, compares it with one and not with several, ignores If-Range, and takes a
-    part of one byte for none.
+    It knows one tag for all kinds of a file, compares it with one and not with several, ignores If-Range, and takes a
+    part of one byte for none. Of several kinds it sends the smallest.
     """
-    environ = {**environ, "HTTP_ACCEPT_ENCODING": "gzip" if reads_packed(environ) else ""}
+    environ = {**environ, "HTTP_ACCEPT_ENCODING": ", ".join(encodings)}
     given = dict(file.get_path_and_headers(environ)[1])
-    tag = file.etag[:-1] + '-gzip"' if "Content-Encoding" in given else file.etag
+    tag = f'{file.etag[:-1]}-{given["Content-Encoding"]}"' if "Content-Encoding" in given else file.etag
     if "HTTP_IF_NONE_MATCH" in environ:
         known = {word.strip().removeprefix("W/") for word in environ["HTTP_IF_NONE_MATCH"].split(",")}
         environ["HTTP_IF_NONE_MATCH"] = file.etag if known & {tag, "*"} else ""
@@ -89,7 +89,7 @@ def fronted(application: Application, settings: Mapping[str, Any], root: str) ->
 
         @staticmethod
         def serve(file: Any, environ: Environ, start_response: Callable[..., Any]) -> Iterable[bytes]:
-            environ, tag = asked(file, environ)
+            environ, tag = asked(file, environ, read(environ, policy["twins"]))
 
             def start(status: str, headers: Headers) -> None:
                 start_response(status, [(name, tag if name == "ETag" else value) for name, value in headers])
@@ -102,7 +102,7 @@ def fronted(application: Application, settings: Mapping[str, Any], root: str) ->
         if os.path.isdir(folder):
             files.add_files(folder, prefix=f"/{name}/static/")
     static, versioned = re.compile(policy["static"], re.DOTALL), re.compile(policy["static_versioned"])
-    pages_only = compressed(application, policy["text_types"]) if policy["compress_pages"] else application
+    pages_only = compressed(application, policy) if policy["compress_pages"] else application
 
     def answer(environ: Environ, start_response: Callable[..., Any]) -> Iterable[bytes]:
         path = environ.get("PATH_INFO", "")
@@ -153,13 +153,13 @@ def _heard(parts: Iterable[bytes], body: BinaryIO) -> Iterator[bytes]:
             hear_out(body)
 
 
-def compressed(application: Application, types: Iterable[str]) -> Application:
+def compressed(application: Application, policy: Mapping[str, Any]) -> Application:
     """Pages of text go compressed to who can read them."""
-    texts = {"text/html", *types}
+    texts = {"text/html", *policy["text_types"]}
 
     def answer(environ: Environ, start_response: Callable[..., Any]) -> Iterable[bytes]:
         packs: list[Any] = []
-        reads = reads_packed(environ)
+        reads = "gzip" in read(environ, policy["twins"])
 
         def start(status: str, headers: Headers, *rest: Any) -> Any:
             told = {name.lower(): value for name, value in headers}

@@ -9,6 +9,7 @@ import os
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from web2py_runtime.maintenance import Flag
 from web2py_runtime.tunnel import MARK, forget_claims
 
 Headers = list[tuple[str, str]]
@@ -18,12 +19,16 @@ Application = Callable[[Environ, Callable[..., Any]], Iterable[bytes]]
 # The product, and the number of a ticket or the reason of a refusal in web2py's own words.
 INTERNAL = ("x-powered-by", "web2py_error")
 
+# The cookie that is a session, where sessions are kept with visitors.
+DATA = "session_data_"
+CLOSED = ("HttpOnly", "SameSite=Lax")
 
-def health(environ: Environ, start_response: Callable[..., Any]) -> Iterable[bytes]:
-    """'ok' as long as a worker takes requests. No session, no database, no web2py."""
-    body = b"ok\n"
+
+def health(environ: Environ, start_response: Callable[..., Any], drains: bool = False) -> Iterable[bytes]:
+    """'ok' as long as a worker takes requests and is to be sent some. No session, no database, no web2py."""
+    body = b"maintenance\n" if drains else b"ok\n"
     start_response(
-        "200 OK",
+        "503 Service Unavailable" if drains else "200 OK",
         [("Content-Type", "text/plain"), ("Content-Length", str(len(body))), ("Cache-Control", "no-store")],
     )
     return [] if environ.get("REQUEST_METHOD") == "HEAD" else [body]
@@ -38,6 +43,9 @@ def cleaned(headers: Headers, secure: bool) -> Headers:
             value = value.strip()
             if secure and "; secure" not in value.lower():
                 value += "; Secure"
+            if value.startswith(DATA):
+                # web2py gives these to its other cookie of a session only.
+                value += "".join(f"; {word}" for word in CLOSED if word.partition("=")[0].lower() not in value.lower())
         elif lower in INTERNAL:
             continue
         result.append((name, value))
@@ -57,14 +65,14 @@ def rebuild_forwarded(environ: Environ) -> None:
     environ["HTTP_X_FORWARDED_PORT"] = environ.get("SERVER_PORT", "")
 
 
-def guarded(application: Application, settings: dict[str, Any]) -> Application:
+def guarded(application: Application, settings: dict[str, Any], flag: Flag | None = None) -> Application:
     """The application behind the health answer and clean headers."""
     always_secure = bool(settings["secure_cookies"])
     writes_forwarded = bool(settings["writes_forwarded"])
 
     def answer(environ: Environ, start_response: Callable[..., Any]) -> Iterable[bytes]:
         if environ.get("PATH_INFO") == "/healthz":
-            return health(environ, start_response)
+            return health(environ, start_response, flag is not None and flag.drains())
         # No front end stands before the tunnel.
         if writes_forwarded and MARK not in environ:
             rebuild_forwarded(environ)

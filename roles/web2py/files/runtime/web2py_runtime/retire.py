@@ -33,6 +33,7 @@ AS_WISHED = 17
 RETIRE = 254
 # Between looks of a signal that came before the worker waits for connections.
 LOOK_SECONDS = 0.02
+_FINDING = threading.Lock()
 
 
 def end(_number: int) -> None:
@@ -58,33 +59,60 @@ def watched(epoll: str) -> list[int]:
         return [int(line.split()[1]) for line in lines if line.startswith("tfd:")]
 
 
-def line_from_master() -> tuple[int, int] | None:
-    """The worker's epoll and a descriptor in it from which uWSGI reads signals of its own kind."""
-    for name in os.listdir("/proc/self/fd"):
-        try:
-            if os.readlink(f"/proc/self/fd/{name}") != "anon_inode:[eventpoll]":
+class Queue:
+    """The epoll in which a worker of uWSGI waits: for connections, and for signals of uWSGI's own kind."""
+
+    kept: Queue | None = None
+
+    def __init__(self, name: str, descriptors: dict[int, bool | None]) -> None:
+        self.number = int(name)
+        self.sockets = [descriptor for descriptor, listening in descriptors.items() if listening]
+        self.lines = [descriptor for descriptor, listening in descriptors.items() if listening is False]
+
+    @classmethod
+    def found(cls) -> Queue:
+        """That of this process; uWSGI makes it after the fork."""
+        while cls.kept is None:
+            queue = cls.sought()
+            with _FINDING:
+                # Another thread may have taken sockets out of it since.
+                cls.kept = cls.kept or queue
+            if cls.kept is None:
+                time.sleep(LOOK_SECONDS)
+        return cls.kept
+
+    @classmethod
+    def sought(cls) -> Queue | None:
+        for name in os.listdir("/proc/self/fd"):
+            try:
+                if os.readlink(f"/proc/self/fd/{name}") != "anon_inode:[eventpoll]":
+                    continue
+                queue = cls(name, {descriptor: accepts(descriptor) for descriptor in watched(name)})
+            except OSError:  # closed since it was listed
                 continue
-            kinds = {descriptor: accepts(descriptor) for descriptor in watched(name)}
-        except OSError:  # closed since it was listed
-            continue
-        lines = [descriptor for descriptor, listening in kinds.items() if listening is False]
-        if lines and True in kinds.values():
-            return int(name), lines[0]
-    return None
+            if queue.lines and queue.sockets:
+                return queue
+        return None
 
+    def look(self, wanted: bool) -> None:
+        """Have the worker look for new connections, which it does at first, or not."""
+        with select.epoll.fromfd(os.dup(self.number)) as epoll:
+            for descriptor in self.sockets:
+                if wanted:
+                    epoll.register(descriptor, select.EPOLLIN)
+                else:
+                    epoll.unregister(descriptor)
 
-def tell_worker() -> None:
-    """Have the worker call `end` as soon as it looks for its next connection."""
-    while not (found := line_from_master()):
-        time.sleep(LOOK_SECONDS)
-    epoll, line = found
-    ours, theirs = socket.socketpair()
-    ours.send(bytes([RETIRE]))
-    os.dup2(theirs.fileno(), line)
-    with select.epoll.fromfd(os.dup(epoll)) as queue:
-        queue.register(line, select.EPOLLIN)
-    # Kept open until the process ends: a closed line is an error to uWSGI.
-    threading.Event().wait()
+    def end(self) -> None:
+        """Have the worker call `end` as soon as it looks for its next connection."""
+        line = self.lines[0]
+        ours, theirs = socket.socketpair()
+        ours.send(bytes([RETIRE]))
+        os.dup2(theirs.fileno(), line)
+        with select.epoll.fromfd(os.dup(self.number)) as epoll:
+            epoll.register(line, select.EPOLLIN)
+        # Kept open until the process ends: a closed line is an error to uWSGI.
+        threading.Event().wait()
 
 
 def between_requests() -> bool:
@@ -93,15 +121,17 @@ def between_requests() -> bool:
         uwsgi: Any = importlib.import_module("uwsgi")
     except ImportError:
         return False
-    if int(uwsgi.opt.get("threads", 1)) > 1:
+    if uwsgi.cores > 1:
         return False
     uwsgi.register_signal(RETIRE, "worker", end)
 
     def wait() -> None:
         signal.sigwait({signal.SIGHUP})
-        tell_worker()
+        Queue.found().end()
 
     def begin() -> None:
+        if not uwsgi.worker_id():  # a mule, or a spooler, which has no connections
+            return
         signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGHUP})
         threading.Thread(target=wait, name="retire", daemon=True).start()
 

@@ -24,6 +24,7 @@ from typing import Any
 from web2py_runtime import once, servers
 from web2py_runtime.door import Door, given, inherited
 from web2py_runtime.guard import Application, Environ
+from web2py_runtime.late import Clock
 from web2py_runtime.tunnel import tunnelled
 
 PULSE_SECONDS = 1.0
@@ -73,26 +74,6 @@ def named(application: Application, name: str) -> Application:
         return application(environ, start_response)
 
     return answer
-
-
-class Clock:
-    """Knows since when the requests run that run now."""
-
-    def __init__(self, application: Application) -> None:
-        self.application = application
-        self.begun: dict[object, float] = {}
-
-    def __call__(self, environ: Environ, start_response: Any) -> Any:
-        mark = object()
-        self.begun[mark] = monotonic()
-        try:
-            return self.application(environ, start_response)
-        finally:
-            del self.begun[mark]
-
-    def longest(self) -> float:
-        """Seconds that the oldest running request takes so far."""
-        return monotonic() - min(list(self.begun.values()), default=monotonic())
 
 
 def pulse(clock: Clock, limit: float, unwatched: bool) -> None:
