@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +13,9 @@ from ansible.errors import AnsibleError
 from ansible.plugins.action import ActionBase
 
 from ansible_collections.web2py.deploy.plugins.module_utils._account import claimed, resolve_account
+from ansible_collections.web2py.deploy.plugins.module_utils._far import WEB, gather
 from ansible_collections.web2py.deploy.plugins.module_utils._fetch import file_sha256
+from ansible_collections.web2py.deploy.plugins.module_utils._hosts import neighbours, of_site, peers, warnings
 from ansible_collections.web2py.deploy.plugins.module_utils._preflight import (
     PREFIX,
     examine,
@@ -23,12 +24,11 @@ from ansible_collections.web2py.deploy.plugins.module_utils._preflight import (
     in_account,
 )
 from ansible_collections.web2py.deploy.plugins.module_utils._site import claims, resolve
-from ansible_collections.web2py.deploy.plugins.module_utils._spec import Problem, validate
+from ansible_collections.web2py.deploy.plugins.module_utils._spec import RESOLVING, Problem, refusal, validate
 from ansible_collections.web2py.deploy.plugins.plugin_utils._certificate import problems as certificate_problems
 from ansible_collections.web2py.deploy.plugins.plugin_utils._controller import located
 
 SPECIFICATION = Path(__file__).resolve().parents[2] / "roles/site/meta/argument_specs.yml"
-GROUP = "web2py_web"
 ACCOUNTS = "web2py_user"
 
 
@@ -44,17 +44,13 @@ class ActionModule(ActionBase):
         task_vars = task_vars or {}
         result = super().run(tmp, task_vars)
         _validation, arguments = self.validate_argument_spec(
-            {
-                "host": {"type": "dict", "required": True},
-                "purpose": {"choices": ["build", "look"], "default": "build"},
-                "account": {"type": "bool", "default": False},
-            }
+            {**RESOLVING, "account": {"type": "bool", "default": False}}
         )
         host, look, account = arguments["host"], arguments["purpose"] == "look", arguments["account"]
-        table = options()
+        table, far = options(), {} if account else gather(task_vars)
         given, unreadable = self._choices(task_vars)
         if look:
-            choices, problems = examine_names(table, in_account(given) if account else given, host)
+            choices, problems = examine_names(table, in_account(given) if account else given, host, far)
             choices, _missing = located(choices, task_vars.get("inventory_dir"))
             # Who looks needs no secrets, hence no vault either.
             unreadable = [problem for problem in unreadable if not table.get(problem.variable, {}).get("no_log")]
@@ -63,24 +59,19 @@ class ActionModule(ActionBase):
             choices, missing = located(choices, task_vars.get("inventory_dir"))
             problems += missing
         else:
-            choices, problems = examine(table, given, host, self._others(table, task_vars))
+            site_hosts = peers(task_vars, WEB)
+            choices, problems = examine(table, given, host, self._others(table, task_vars), site_hosts, far)
             names = claims(choices)["names"] if not problems else []
             choices, missing = located(choices, task_vars.get("inventory_dir"))
             problems += missing + self._certificate(choices, names) + self._ca_bundle(choices)
             problems += self._package(choices)
         problems = unreadable + problems
         if problems:
-            lines = [f"  {number}. {problem}" for number, problem in enumerate(problems, 1)]
-            count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
-            result.update(
-                failed=True,
-                problems=[str(problem) for problem in problems],
-                msg="\n".join(
-                    [f"Nothing was changed: {count} in the choices of {task_vars['inventory_hostname']}", *lines]
-                ),
-            )
+            result.update(refusal(f"in the choices of {task_vars['inventory_hostname']}", problems))
             return result
-        result.update(changed=False, site=(resolve_account if account else resolve)(choices, host))
+        site = resolve_account(choices, host) if account else resolve(choices, host, site_hosts=of_site(task_vars, WEB))
+        result.update(changed=False, site=site)
+        result["warnings"] = [] if look or account else warnings(result["site"], peers(task_vars, WEB))
         return result
 
     def _choices(self, task_vars: dict[str, Any]) -> tuple[dict[str, Any], list[Problem]]:
@@ -152,27 +143,17 @@ class ActionModule(ActionBase):
         found = []
         mine = task_vars["hostvars"][task_vars["inventory_hostname"]].get("ansible_user")
         asked = {key: table[key] for key in ("web2py_site", "web2py_account")}
-        for name, theirs in self._neighbours(ACCOUNTS, task_vars):
+        for name, theirs in neighbours(task_vars, ACCOUNTS):
             given = in_account({key: theirs[key] for key in asked if key in theirs})
             values, faults = validate(asked, given)
             if not faults:
                 found.append({"inventory_host": name, **claimed(values, theirs.get("ansible_user") == mine)})
         return found
 
-    def _neighbours(self, group: str, task_vars: dict[str, Any]) -> Iterator[tuple[str, Any]]:
-        """Name and variables of the other hosts of a group that are the same machine."""
-        me = task_vars["inventory_hostname"]
-        for name in task_vars.get("groups", {}).get(group, ()):
-            theirs = task_vars["hostvars"][name]
-            if name == me or theirs.get("ansible_host", name) != task_vars.get("ansible_host", me):
-                continue
-            if theirs.get("ansible_port", 22) == task_vars.get("ansible_port", 22):
-                yield name, theirs
-
     def _others(self, table: dict[str, Any], task_vars: dict[str, Any]) -> list[dict[str, Any]]:
         """What the other sites of the inventory claim on the same machine."""
         found = []
-        for name, theirs in self._neighbours(GROUP, task_vars):
+        for name, theirs in neighbours(task_vars, WEB):
             chosen = {key: theirs[key] for key in table if key in theirs}
             chosen.setdefault("web2py_domain", name)
             values, faults = validate(table, chosen)

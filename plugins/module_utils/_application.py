@@ -5,18 +5,17 @@
 
 from __future__ import annotations
 
-import gzip
 import os
 import shutil
 import tempfile
-import zlib
 from collections.abc import Mapping
 from typing import Any
 
 from ansible_collections.web2py.deploy.plugins.module_utils._base import Place, byte_compile, version_of
-from ansible_collections.web2py.deploy.plugins.module_utils._policy import PACKED
+from ansible_collections.web2py.deploy.plugins.module_utils._pip import Pip
 from ansible_collections.web2py.deploy.plugins.module_utils._root_files import PROFILES
 from ansible_collections.web2py.deploy.plugins.module_utils._run import Problem, run
+from ansible_collections.web2py.deploy.plugins.module_utils._settings import MODEL, model
 from ansible_collections.web2py.deploy.plugins.module_utils._source import Found, Local, Source, fill
 from ansible_collections.web2py.deploy.plugins.module_utils._tree import (
     TEMPORARY,
@@ -26,17 +25,17 @@ from ansible_collections.web2py.deploy.plugins.module_utils._tree import (
     remove,
     settle,
     staged,
+    write_json,
 )
+from ansible_collections.web2py.deploy.plugins.module_utils._twins import BROTLI, MADE, leave_twins
 
 STATE = ("cache", "databases", "errors", "private", "sessions", "uploads")
 SEEDED = ("databases", "private", "uploads")  # what an application may ship; the rest is made on the host
 CODE = ("controllers", "cron", "languages", "models", "modules", "static", "views")
 SEED = ".seed"
-_FORMAT = 2  # raise it when the same source must be staged anew
+_FORMAT = 3  # raise it when the same source must be staged anew
 _MARKERS = ("controllers", "models", "views", "static", "compiled", "__init__.py")
 _DROPPED = (".git", ".hg", ".svn", "__pycache__", "cache", "errors", "sessions")
-_TEXT = tuple(f".{ending}" for ending in PACKED)
-_SMALL = 256  # below this a compressed file saves nothing on the wire
 
 Application = Mapping[str, Any]
 
@@ -44,8 +43,13 @@ Application = Mapping[str, Any]
 def part_name(application: Application, found: Found, place: Place, base: Mapping[str, str], python: str) -> str:
     """The name of an application's part: same name, same content."""
     values: list[Any] = [_FORMAT, found.identity, application["compress"], application["compile"], place.state]
+    if BROTLI:
+        values.append("br")  # without it the same source gives another part
     if application["compile"]:
         values += [base["web2py"], python]  # byte code is of one compiler and one Python
+    text = model(application, place.settings)
+    if text:
+        values.append(text)
     return f"app-{application['name']}-{digest(values)}"
 
 
@@ -61,9 +65,15 @@ def bundled(name: str, place: Place, web2py: str) -> Found:
 
 
 def stage(
-    place: Place, name: str, application: Application, found: Found, local: Local, base: Mapping[str, str]
+    place: Place,
+    name: str,
+    application: Application,
+    found: Found,
+    local: Local,
+    base: Mapping[str, str],
+    former: str = "",
 ) -> None:
-    """Put an application in place as a part."""
+    """Put an application in place as a part; `former` is the path of the one that serves."""
     target = place.part(name)
     label = f"application {application['name']}"
     source: Source = application["source"]
@@ -73,11 +83,15 @@ def stage(
             bundle = os.path.join(place.part(base["web2py"]), "applications", application["name"])
             shutil.copytree(bundle, content, symlinks=True)
         else:
-            content = fill(application["name"], source, found, local, work, "", _MARKERS)
+            content = fill(application["name"], source, found, local, work, Pip(work), _MARKERS)
         os.rmdir(tree)
         os.rename(content, tree)
         shape(tree, f"Application {application['name']}: {found.shown}")
-        compress(os.path.join(tree, "static"), application["compress"])
+        add_model(tree, application, place)
+        remove(os.path.join(tree, MADE))
+        made = leave_twins(os.path.join(tree, "static"), application["compress"], former)
+        if made:
+            write_json(os.path.join(tree, MADE), made, place.owner)
         python = os.path.join(place.part(base["environment"]), "bin", "python")
         byte_compile(python, tree, target, ["modules"])
         settle(tree, place.owner, public="static")
@@ -123,43 +137,20 @@ def shape(tree: str, shown: str) -> None:
         remove(os.path.join(tree, "compiled"))
 
 
-def compress(static: str, wanted: bool) -> None:
-    """Leave a .gz beside a text file only if it holds the same; write one where it is wanted and saves something.
-
-    The same bytes for the same content. Front ends take the .gz for the file and compare nothing.
-    """
-    for path, _names, files in os.walk(static):
-        for name in files:
-            original = os.path.join(path, name)
-            twin = original + ".gz"
-            if not name.lower().endswith(_TEXT) or os.path.islink(original):
-                continue
-            with open(original, "rb") as file:
-                data = file.read()
-            if os.path.lexists(twin):
-                if _holds(twin, data):
-                    continue
-                remove(twin)
-            if not wanted or len(data) < _SMALL:
-                continue
-            packed = gzip.compress(data, 9, mtime=0)
-            if len(packed) >= len(data):
-                continue
-            with open(twin, "xb") as file:
-                file.write(packed)
-            found = os.stat(original)
-            os.utime(twin, ns=(found.st_atime_ns, found.st_mtime_ns))
-
-
-def _holds(twin: str, data: bytes) -> bool:
-    """Whether a compressed file is the author's own of these bytes; one byte more than them is enough to tell."""
-    if os.path.islink(twin):
-        return False
-    try:
-        with gzip.open(twin) as file:
-            return file.read(len(data) + 1) == data
-    except (OSError, EOFError, zlib.error):
-        return False
+def add_model(tree: str, application: Application, place: Place) -> None:
+    """Put our model before those of the application, where its settings need one."""
+    text = model(application, place.settings)
+    if not text:
+        return
+    if os.path.isdir(os.path.join(tree, "compiled")):
+        raise Problem(
+            f"Application {application['name']} comes as byte code alone, so it cannot be given sessions, cache,"
+            " tickets or a database. Give its source, or choose web2py's own ways for it."
+        )
+    path = os.path.join(tree, MODEL)
+    remove(path)
+    with open(path, "x", encoding="ascii") as file:
+        file.write(text)
 
 
 def compile_pages(place: Place, tree: str, base: Mapping[str, str], python: str, label: str) -> None:

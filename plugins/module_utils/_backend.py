@@ -14,11 +14,11 @@ class FrontEnd(NamedTuple):
     `lacks` names tests of the acceptance suite's that do not hold: `counting` of connections and login forms by
     address, `unknown` names over https without a certificate, `links` in static files refused, `hosts` named twice,
     `http2`, the path of a redirect in its `raw` spelling, `alerts` for TLS of yesterday, `logs` in files of its own,
-    files `packed` beforehand, several `tags` in a condition, pages of our own for `ranges` that a file has not, `heads`
-    above 8 KiB, `bodies` that stop coming given up before a page is, `ports` kept open while it takes up new settings,
-    and files and error pages while the application server is `stopped`. `apart`, when it and the application server are
-    processes of one user, who has the host for one site then. `forwarded` is no test: the front end cannot write these
-    headers, so the guard of the runtime does, and nobody before it is believed.
+    files `packed` beforehand, those of `brotli`, several `tags` in a condition, pages of our own for `ranges` that a
+    file has not, `heads` above 8 KiB, `bodies` that stop coming given up before a page is, `ports` kept open while it
+    takes up new settings, and files and error pages while the application server is `stopped`. `apart`, when it and the
+    application server are processes of one user, who has the host for one site then. `forwarded` is no test: the front
+    end cannot write these headers, so the guard of the runtime does, and nobody before it is believed.
     `none` is no web server: the program is the launcher, with the unit and the user of the application server.
     """
 
@@ -51,7 +51,7 @@ FRONT_ENDS: dict[str, FrontEnd] = {
         "cherokee-worker",
         ("cherokee_web2py.service",),
         "www-data",
-        ("counting", "unknown", "forwarded", "http2", "raw", "packed", "tags", "ranges", "heads", "ports", "bodies"),
+        tuple("counting unknown forwarded http2 raw packed brotli tags ranges heads ports bodies".split()),
     ),
     "none": FrontEnd(
         ("https",),

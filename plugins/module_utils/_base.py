@@ -15,6 +15,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Callable, NamedTuple
 
 from ansible_collections.web2py.deploy.plugins.module_utils._archive import unpack
+from ansible_collections.web2py.deploy.plugins.module_utils._pip import SYSTEM_PYTHON, Pip
 from ansible_collections.web2py.deploy.plugins.module_utils._run import Problem, masked, run
 from ansible_collections.web2py.deploy.plugins.module_utils._source import Found, Local, Missing, Source, fill
 from ansible_collections.web2py.deploy.plugins.module_utils._tree import (
@@ -28,7 +29,6 @@ from ansible_collections.web2py.deploy.plugins.module_utils._tree import (
 )
 from ansible_collections.web2py.deploy.plugins.module_utils._versions import parse, problem, requirements_for, shown
 
-SYSTEM_PYTHON = "/usr/bin/python3"
 _FORMAT = 1  # raise it when the same source must be staged anew
 _MARKERS = ("gluon", "applications", "web2py.py")
 
@@ -95,7 +95,7 @@ def environment_name(python: str, requirements: Sequence[str]) -> str:
     return "environment-" + digest(_FORMAT, python, sorted(map(masked, requirements)))
 
 
-def stage_environment(place: Place, name: str, requirements: Sequence[str]) -> None:
+def stage_environment(place: Place, name: str, requirements: Sequence[str], pip: Pip) -> None:
     """Make a Python environment with the requirements."""
     for requirement in requirements:
         if requirement.startswith("-") or "\n" in requirement:
@@ -105,7 +105,7 @@ def stage_environment(place: Place, name: str, requirements: Sequence[str]) -> N
     target = place.part(name)
     with staged(target) as tree:
         run(
-            [SYSTEM_PYTHON, "-m", "venv", tree],
+            [SYSTEM_PYTHON, "-m", "venv", "--without-pip", tree],
             "Making a Python environment",
             "The package python3-venv must be installed.",
         )
@@ -116,8 +116,10 @@ def stage_environment(place: Place, name: str, requirements: Sequence[str]) -> N
             with open(wanted, "w", encoding="utf-8") as file:
                 os.fchmod(file.fileno(), 0o600)
                 file.write("".join(f"{requirement}\n" for requirement in requirements))
-            run(
-                [python, "-m", "pip", "install", "-q", "--no-compile", "-r", wanted],
+            pip.run(
+                python,
+                # What comes as source is built apart, as the environment has no setuptools.
+                ["install", "-q", "--no-compile", "--use-pep517", "-r", wanted],
                 "pip: installing " + ", ".join(map(masked, requirements)),
                 "Check names and versions, and pip's way out (pip.conf, proxy)."
                 " No compiler is installed for you: choose packages with wheels, or install what they need.",
@@ -165,12 +167,12 @@ def web2py_name(found: Found) -> str:
 
 
 def stage_web2py(
-    place: Place, name: str, source: Source, found: Found, local: Local, python: str, accept: Callable[[str], None]
+    place: Place, name: str, source: Source, found: Found, local: Local, pip: Pip, accept: Callable[[str], None]
 ) -> None:
     """Put web2py's own tree in place, after `accept` agreed to it."""
     target = place.part(name)
     with staged(target) as tree, tempfile.TemporaryDirectory(prefix=TEMPORARY, dir=place.parts) as work:
-        content = fill("web2py", source, found, local, work, python, _MARKERS)
+        content = fill("web2py", source, found, local, work, pip, _MARKERS)
         os.rmdir(tree)
         os.rename(content, tree)
         if source["type"] == "pypi":

@@ -9,19 +9,47 @@ checks it and switches. Both are killed at any point without harm and repeated b
 
 from __future__ import annotations
 
+import contextlib
+import functools
 import os
-from collections.abc import Mapping, MutableMapping, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, MutableMapping, Sequence
+from typing import Any, NamedTuple
 
-from ansible_collections.web2py.deploy.plugins.module_utils import _application, _base, _private, _release
+from ansible_collections.web2py.deploy.plugins.module_utils import (
+    _application,
+    _base,
+    _databases,
+    _maintenance,
+    _migrate,
+    _private,
+    _release,
+    _rows,
+)
 from ansible_collections.web2py.deploy.plugins.module_utils._base import Place
+from ansible_collections.web2py.deploy.plugins.module_utils._pip import Pip
 from ansible_collections.web2py.deploy.plugins.module_utils._run import Problem
 from ansible_collections.web2py.deploy.plugins.module_utils._source import Found, Local, on_controller, pinned
 from ansible_collections.web2py.deploy.plugins.module_utils._tree import digest, locked, read_json, write_json
-from ansible_collections.web2py.deploy.plugins.module_utils._versions import requirements_for
 
 Site = Mapping[str, Any]
 Result = dict[str, Any]
+
+
+class _Tables(NamedTuple):
+    """Applications whose tables are made, without visitors and with them."""
+
+    closed: Sequence[str]
+    open: Sequence[str]
+    # And rows of SQLite brought, whatever the tables on the server hold already.
+    filled: Sequence[str] = ()
+    replace: bool = False
+
+
+class _Book(NamedTuple):
+    """How the databases of the site are opened: said for the new release, and taken back."""
+
+    write: Callable[[], None]
+    back: Callable[[], None]
 
 
 def _file(place: Place, name: str) -> str:
@@ -93,33 +121,27 @@ def _stage(site: Site, place: Place, tree: str, runtime: str, found: Found, loca
     changed = False
     source = site["source"]
 
-    def environment(requirements: Sequence[str]) -> str:
-        nonlocal changed
-        name = _base.environment_name(python, requirements)
-        if not os.path.isdir(place.part(name)):
-            _base.stage_environment(place, name, requirements)
-            changed = True
-        return os.path.join(place.part(name), "bin", "python")
-
     if not os.path.isdir(place.part(runtime)):
         _base.stage_runtime(place, runtime, local)
         changed = True
-    if not os.path.isdir(tree):
-        # pip of the site's own environment downloads the package; other sources say first what they need.
-        pip = ""
-        if source["type"] == "pypi":
-            pip = environment(_base.with_needs(site["requirements"], requirements_for(source, python)))
-        _base.stage_web2py(
-            place,
-            os.path.basename(tree),
-            source,
-            found,
-            local,
-            pip,
-            lambda content: _base.refuse_impossible(_base.version_of(content), python),
-        )
-        changed = True
-    environment(_base.requirements_of(site, tree, python))
+    with Pip(place.parts) as pip:
+        if not os.path.isdir(tree):
+            _base.stage_web2py(
+                place,
+                os.path.basename(tree),
+                source,
+                found,
+                local,
+                pip,
+                lambda content: _base.refuse_impossible(_base.version_of(content), python),
+            )
+            changed = True
+        # Only web2py itself says for certain what it needs.
+        requirements = _base.requirements_of(site, tree, python)
+        environment = _base.environment_name(python, requirements)
+        if not os.path.isdir(place.part(environment)):
+            _base.stage_environment(place, environment, requirements, pip)
+            changed = True
     return changed
 
 
@@ -150,9 +172,34 @@ def _keep_commits(place: Place, known: Mapping[str, str], commits: Mapping[str, 
         )
 
 
-def deploy(site: Site, private: _private.Files, local: Local, check_mode: bool) -> Result:
-    """Stage the applications, compose the release that the choices ask for, check it, switch."""
+def deploy(
+    site: Site,
+    private: _private.Files,
+    local: Local,
+    check_mode: bool,
+    password: str = "",
+    migrate: Sequence[str] = (),
+    elsewhere: str = "",
+    session_key: str = "",
+    rows: Sequence[str] = (),
+    replace_rows: bool = False,
+) -> Result:
+    """Stage the applications, compose the release that the choices ask for, check it, switch.
+
+    `password` is that of the site's role on its database server. `migrate` names applications whose models run once
+    with migrations on, before the release is checked, while nobody is let in. Those that make no tables while they
+    serve run them so, too, where they are new or changed; visitors stay. `elsewhere` is the host of the site that does
+    all of this. `session_key` is that of sessions in cookies, where several hosts have to read them. `rows` names
+    applications whose rows of SQLite come to the server, with `replace_rows` instead of what is there.
+    """
+    unknown = _maintenance.unknown("web2py_migrate_applications", site, migrate)
+    if (migrate or rows) and _maintenance.runtime_of(site) is not None:
+        unknown += _maintenance.unready(site, _maintenance.runtime_of(site))
+    wrong = [*map(str, unknown), *_rows.problems(site, rows)]
+    if wrong:
+        raise Problem("\n".join(["Nothing was changed:", *wrong]))
     applications = {application["name"]: application for application in site["applications"]}
+    private = _databases.with_tickets(private, site)
     _private.check_names(private, list(applications))
     place = _base.place_of(site)
     base: dict[str, Any] = read_json(_file(place, "base.json"), {}) if place else {}
@@ -196,31 +243,57 @@ def deploy(site: Site, private: _private.Files, local: Local, check_mode: bool) 
     written: dict[str, list[str]] = read_json(_file(place, "private.json"), {})
     files = _private.changed(place, private, written)
     new = serving != release.id
+    opened = _databases.changed(place, site, password, session_key)
     manifest = _manifest(site)
     described = os.path.join(site["paths"]["settings"], "site.json")
     stale = read_json(described, {}) != manifest
     result = _outcome(
-        new or stale or bool(files),
+        new or stale or opened or bool(files),
         _release.describe(_release.about(place, serving)),
-        _release.describe(release.about, files),
+        _release.describe(release.about, files) + _databases.told(opened),
         release=release.id,
         previous=serving,
         versions=_shown(base),
     )
+    filled = [] if elsewhere else _rows.due(place, site, rows, replace_rows)
     if check_mode:
+        result["changed"] |= bool(filled)
+        result["diff"]["after"] += "".join(
+            f"rows of {name}: brought from SQLite, where it has some\n" for name in filled
+        )
         return result
     with locked(_file(place, ".lock")):
+        former = _release.about(place, serving).get("parts", {}).get("applications", {})
         for name, row in applications.items():
             if absent[name]:
-                _application.stage(place, parts[name], row, found[name], local, base["parts"])
+                before = place.part(former[name]) if name in former else ""
+                _application.stage(place, parts[name], row, found[name], local, base["parts"], before)
         _keep_commits(place, known, commits)
         result["changed"] |= _application.state_folders(place, list(applications), site["profiles"] > 0)
         wanted = {name: sorted(texts) for name, texts in private.items() if texts}
-        if new or files:
-            _switch(site, place, release, private, files, written)
+        book = _Book(lambda: None, lambda: None)
+        if opened:
+            book = _Book(
+                functools.partial(_databases.write_file, place, site, password, session_key),
+                functools.partial(_databases.put_back, place, _databases.kept(place)),
+            )
+        brought: list[dict[str, Any]] = []
+        if not (new or files or migrate or filled):
+            book.write()
+        else:
+            closed = sorted({*migrate, *filled})
+            due = [name for name in _migrate.due(site, former, parts) if name not in closed]
+            tables = _Tables([], []) if elsewhere else _Tables(closed, due, filled, replace_rows)
+            result["migrated"], brought = _switch(site, place, release, private, files, written, tables, book)
+            result["changed"] |= any(result["migrated"].values()) or bool(brought)
+            result["diff"]["after"] += _migrate.described(result["migrated"]) + _rows.described(brought)
         if wanted != written:
             write_json(_file(place, "private.json"), wanted, place.owner)
         _release.activate(place, release.id)
+        _rows.note(place, site, brought)
+        if opened and not filled:
+            result["warnings"] = _rows.behind(place, site, elsewhere)
+        _databases.drop(place, site)
         if stale:
             # Tells tools, and the next run on this host, what is here: only now is it true.
             write_json(described, manifest, place.owner)
@@ -270,19 +343,42 @@ def _switch(
     private: _private.Files,
     files: list[str],
     written: Mapping[str, list[str]],
-) -> None:
-    """Make the release serve, or leave everything as it was."""
+    tables: _Tables,
+    book: _Book,
+) -> tuple[dict[str, list[str]], list[dict[str, Any]]]:
+    """Make the release fit to serve, or leave everything as it was; what was told to the databases, and brought."""
     # Noted before they are written: a killed run must not forget a secret it left.
     noted = {name: sorted({*written.get(name, []), *private.get(name, {})}) for name in {*written, *private}}
     write_json(_file(place, "private.json"), noted, place.owner)
     folder = _release.compose(place, release)
     before = _private.apply(place, private, files)
+    brought: list[dict[str, Any]] = []
+    switched = False
     try:
         for name, part in release.parts["applications"].items():
             _application.seed(place, name, part, release.parts)
         paths = [row.get("check_path") or f"/{row['name']}/default/index" for row in site["applications"]]
-        _release.check(place, folder, site["url"], ["/", *paths])
+        names = sorted({*tables.closed, *tables.open})
+        # After the switch old processes would write to SQLite still.
+        hold = _rows.HOLD_SECONDS if tables.filled else 0.0
+        with contextlib.ExitStack() as stack:
+            if tables.closed:
+                stack.enter_context(_migrate.closed(site, tables.closed, hold))
+            if tables.filled:
+                stack.enter_context(_rows.resting(site, tables.filled))
+            # Before the workers of the release that goes on start again.
+            stack.push(lambda kind, *_more: book.back() if kind else None)
+            book.write()
+            migrated = _migrate.migrate(site, place, folder, names) if names else {}
+            if tables.filled:
+                brought = _rows.bring(site, place, folder, tables.filled, tables.replace)
+            _release.check(place, folder, site["url"], ["/", *paths])
+            # Before anybody is let in, or a worker starts again.
+            _release.activate(place, release.id)
+            switched = True
     except BaseException:
-        _private.restore(place, before)
-        _release.discard(place, release.id)
+        if not switched:
+            _private.restore(place, before)
+            _release.discard(place, release.id)
         raise
+    return migrated, brought

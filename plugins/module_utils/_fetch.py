@@ -15,6 +15,7 @@ import urllib.request
 from typing import Any
 from urllib.parse import unquote, urlsplit, urlunsplit
 
+from ansible_collections.web2py.deploy.plugins.module_utils._pip import SYSTEM_PYTHON, Pip
 from ansible_collections.web2py.deploy.plugins.module_utils._run import Problem, masked, run
 from ansible_collections.web2py.deploy.plugins.module_utils._tree import remove
 
@@ -121,22 +122,11 @@ def download(url: str, target: str, sha256: str) -> None:
     verify(target, sha256, masked(url))
 
 
-def wheel(python: str, name: str, version: str, sha256: str | None, target: str) -> str:
+def wheel(pip: Pip, name: str, version: str, sha256: str | None, target: str) -> str:
     """The path of a wheel from PyPI, or from where pip on this host is told to look."""
-    run(
-        [
-            python,
-            "-m",
-            "pip",
-            "download",
-            "-q",
-            "--no-deps",
-            "--only-binary",
-            ":all:",
-            "-d",
-            target,
-            f"{name}=={version}",
-        ],
+    pip.run(
+        SYSTEM_PYTHON,
+        ["download", "-q", "--no-deps", "--only-binary", ":all:", "-d", target, f"{name}=={version}"],
         f"pip: downloading {name} {version}",
         "Check the version and pip's way out (pip.conf, proxy).",
     )

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import glob
+import ipaddress
 import json
 import os
 import platform
@@ -113,7 +114,7 @@ def _manifests() -> list[dict[str, Any]]:
 
 
 SELINUX = {"1": "enforcing", "0": "permissive"}
-# What tells that a front end publishes a site, an application server has settings or ACME a timer of one.
+# What tells that a front end publishes a site, an application server or a store has settings, or one has other units.
 TRACES = {
     "nginx": "/etc/nginx/sites-enabled/*",
     "apache": "/etc/apache2/sites-enabled/*.conf",
@@ -123,22 +124,59 @@ TRACES = {
     "uwsgi": "/etc/*/uwsgi.ini",
     "mod_wsgi": "/etc/*/mod_wsgi.conf",
     "acme": "/etc/systemd/system/*_acme.timer",
+    "tls_sessions": "/etc/systemd/system/*_tls.timer",
+    "tunnel": "/etc/systemd/system/*-admin.service",
     "mod_python": "/etc/*/mod_python.conf",
+    "scheduler": "/etc/systemd/system/*-scheduler@.service",
+    "redis": "/etc/*/redis.json",
+    "memcached": "/etc/*/memcached.json",
+    "redis_sessions": "/etc/systemd/system/*_redis_sessions.service",
+    "redis_cache": "/etc/systemd/system/*_redis_cache.service",
+    "memcached_sessions": "/etc/systemd/system/*_memcached_sessions.service",
+    "memcached_cache": "/etc/systemd/system/*_memcached_cache.service",
+    "sessions": "/etc/systemd/system/*-sessions.timer",
+    "tickets": "/etc/systemd/system/*-tickets.timer",
+    "pages": "/var/lib/nginx/*_pages",
+    "backup": "/etc/systemd/system/*-backup.timer",
 }
 
 
-RED_HAT_TRACES = {"apache": "/etc/httpd/sites-enabled/*.conf"}
+# Further ones of the same programs.
+MORE_TRACES = {"apache": "/etc/httpd/sites-enabled/*.conf", "tunnel": "/etc/systemd/system/*-admin.socket"}
 
 
 def traces() -> dict[str, list[str]]:
     """Names of sites by the program that has settings of theirs, whoever wrote them."""
     found: dict[str, list[str]] = {}
-    for program, pattern in [*TRACES.items(), *RED_HAT_TRACES.items()]:
+    for program, pattern in [*TRACES.items(), *MORE_TRACES.items()]:
         before, _star, after = pattern.partition("*")
         names = {path.removeprefix(before).removesuffix(after).removesuffix(".conf") for path in glob.glob(pattern)}
         # What a distribution's package publishes by itself.
-        found.setdefault(program, []).extend(sorted(names - {"default", "000-default", "default-ssl"}))
+        known = found.setdefault(program, [])
+        known += sorted(names - {"default", "000-default", "default-ssl", *known})
     return found
+
+
+# Servers whose package would start an instance of its own; the role `packages` holds it back until the next boot.
+HELD = {"redis": "redis-server.service", "memcached": "memcached.service"}
+
+
+def held(masks: str = "/run/systemd/system", units: str = "/etc/systemd/system") -> list[str]:
+    """Programs that a run has installed and not settled, as it was killed in between: the next boot starts them."""
+    found = []
+    for program, unit in HELD.items():
+        path = os.path.join(masks, unit)
+        masked = os.path.islink(path) and os.readlink(path) == "/dev/null"
+        if masked and glob.glob(f"{units}/*.wants/{unit}"):
+            found.append(program)
+    return sorted(found)
+
+
+def addresses(routes: str, six: str) -> list[str]:
+    """The host's own addresses, from the texts of /proc/net/fib_trie and /proc/net/if_inet6."""
+    found = set(re.findall(r"\|-- ([0-9.]+)\n +/32 host LOCAL", routes))
+    found |= {str(ipaddress.IPv6Address(int(line.split()[0], 16))) for line in six.splitlines() if line.strip()}
+    return sorted(one for one in found if not ipaddress.ip_address(one).is_loopback)
 
 
 def host() -> dict[str, Any]:
@@ -157,6 +195,7 @@ def host() -> dict[str, Any]:
         "python": platform.python_version(),
         "selinux": SELINUX.get(_read("/sys/fs/selinux/enforce").strip(), "disabled"),
         "ipv6": bool(_read("/proc/net/if_inet6")),
+        "addresses": addresses(_read("/proc/net/fib_trie"), _read("/proc/net/if_inet6")),
         "cpus": len(os.sched_getaffinity(0)),
         "memory_mb": memory_mb(_read("/proc/meminfo")),
         "packages": installed_packages(dpkg) if dpkg else _rpm_packages(),
@@ -167,5 +206,6 @@ def host() -> dict[str, Any]:
         "listening": [{"port": port, "program": program} for port, program in programs],
         "sites": _manifests(),
         "traces": traces(),
+        "held": held(),
         "units": sorted(os.path.basename(path) for path in glob.glob("/usr/lib/systemd/system/*.service")),
     }

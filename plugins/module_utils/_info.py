@@ -13,17 +13,22 @@ import socket
 import ssl
 import subprocess
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from ansible_collections.web2py.deploy.plugins.module_utils import _backup_state, _maintenance
+from ansible_collections.web2py.deploy.plugins.module_utils._finding import sentences
+
 TIMEOUT_SECONDS = 30
+# What is wrong, and the next thing to look at or to do, which may be empty.
+Fault = tuple[str, str]
 
 
 class _Loopback(http.client.HTTPConnection):
     """A connection to this host under the site's public name, whatever the name service says."""
 
-    def __init__(self, name: str, port: int, context: ssl.SSLContext | None) -> None:
-        super().__init__(name, port, timeout=TIMEOUT_SECONDS)
+    def __init__(self, name: str, port: int, context: ssl.SSLContext | None, seconds: int) -> None:
+        super().__init__(name, port, timeout=seconds)
         self._context = context
         self.certificate: dict[str, Any] = {}
         self.shown: bytes | None = None
@@ -48,16 +53,18 @@ def _context(site: Mapping[str, Any]) -> ssl.SSLContext:
     return context
 
 
-def ask(site: Mapping[str, Any], path: str, secure: bool) -> dict[str, Any]:
+def ask(site: Mapping[str, Any], path: str, secure: bool, seconds: int = TIMEOUT_SECONDS) -> dict[str, Any]:
     """The answer to one request under the site's canonical name."""
     port = site["ports"]["https"] if secure else site["ports"]["http"]
-    return _ask(site["domain"], port, path, site if secure else None)
+    return _ask(site["domain"], port, path, site if secure else None, seconds)
 
 
-def _ask(name: str, port: int, path: str, secure: Mapping[str, Any] | None = None) -> dict[str, Any]:
+def _ask(
+    name: str, port: int, path: str, secure: Mapping[str, Any] | None = None, seconds: int = TIMEOUT_SECONDS
+) -> dict[str, Any]:
     """Status, Location and certificate of one request; `error` where no answer came."""
     try:
-        connection = _Loopback(name, port, _context(secure) if secure else None)
+        connection = _Loopback(name, port, _context(secure) if secure else None, seconds)
         connection.request("GET", path, headers={"Connection": "close", "User-Agent": "web2py.deploy"})
         response = connection.getresponse()
         response.read()
@@ -98,19 +105,19 @@ def renewal(site: Mapping[str, Any]) -> dict[str, Any] | None:
         return None
     timer, service = f"{authority['unit']}.timer", f"{authority['unit']}.service"
     return {
-        "timer": _unit_states([timer])[timer],
-        "service": _unit_states([service])[service],
+        "timer": unit_states([timer])[timer],
+        "service": unit_states([service])[service],
         # At first the link leads to a certificate of the site's own.
         "got": os.path.basename(os.path.realpath(os.path.dirname(site["tls"]["certificate"]))).startswith("acme-"),
     }
 
 
-def _unit_states(units: Sequence[str]) -> dict[str, str]:
+def unit_states(units: Sequence[str]) -> dict[str, str]:
     done = subprocess.run(["systemctl", "is-active", *units], stdout=subprocess.PIPE, text=True, check=False)
     return dict(zip(units, done.stdout.split()))
 
 
-def _release(path: str) -> dict[str, Any]:
+def release_of(path: str) -> dict[str, Any]:
     try:
         with open(os.path.join(path, "release.json"), encoding="utf-8") as stream:
             found = json.load(stream)
@@ -119,35 +126,60 @@ def _release(path: str) -> dict[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
+def questions(site: Mapping[str, Any], seconds: int = TIMEOUT_SECONDS) -> dict[str, Callable[[], dict[str, Any]]]:
+    """What a site is asked, by name; each question is a call."""
+    secure = site["ports"]["https"] is not None
+    asked: dict[str, Callable[[], dict[str, Any]]] = {
+        "page": lambda: ask(site, first_page(site), secure, seconds),
+        "admin": lambda: ask(site, "/admin", secure, seconds),
+        "health": lambda: ask(site, "/healthz", secure, seconds),
+    }
+    if secure:
+        asked["redirect"] = lambda: ask(site, "/", False, seconds)
+    if site["admin"]["mode"] == "tunnel":
+        asked["tunnel"] = lambda: _ask("localhost", site["admin"]["tunnel_port"], "/admin", None, seconds)
+    return asked
+
+
 def info(site: Mapping[str, Any]) -> dict[str, Any]:
     """What runs and how it answers. Changes nothing."""
-    secure = site["ports"]["https"] is not None
-    release = _release(site["paths"]["current"])
+    units = unit_states(units_of(site))
+    return {
+        **told(site, {name: question() for name, question in questions(site).items()}),
+        "units": units,
+        "maintenance": _maintenance.read(_maintenance.path_of(site)),
+        "backup": _backup_state.read(site.get("backup")),
+    }
+
+
+def told(site: Mapping[str, Any], answers: Mapping[str, Any]) -> dict[str, Any]:
+    """The answers with what the host's files say of what serves."""
+    release = release_of(site["paths"]["current"])
     authority = renewal(site)
-    page = ask(site, first_page(site), secure)
-    tunnel = site["admin"]["tunnel_port"]
     return {
         "url": site["url"],
         "release": release.get("id"),
         "versions": release.get("versions") or {},
-        "units": _unit_states(_units(site)),
-        "page": page,
-        "redirect": ask(site, "/", False) if secure else None,
-        "admin": ask(site, "/admin", secure),
-        "tunnel": _ask("localhost", tunnel, "/admin") if site["admin"]["mode"] == "tunnel" else None,
-        "health": ask(site, "/healthz", secure),
+        "page": answers["page"],
+        "redirect": answers.get("redirect"),
+        "admin": answers["admin"],
+        "tunnel": answers.get("tunnel"),
+        "health": answers["health"],
         "certificate_days": days_of_file(site["tls"]["certificate"])
         if authority
-        else certificate_days(page.get("certificate") or {}),
+        else certificate_days(answers["page"].get("certificate") or {}),
         "renewal": authority,
     }
 
 
-def _units(site: Mapping[str, Any]) -> list[str]:
+def units_of(site: Mapping[str, Any]) -> list[str]:
     """Of the tunnel the socket: its service runs when it is asked."""
     tunnel = [f"{site['name']}-admin.socket"] if site["admin"]["mode"] == "tunnel" else []
     # Without a web server the first and the last are one.
-    return list(dict.fromkeys([f"{site['name']}.service", *tunnel, site["front_end"]["unit"]]))
+    workers = [row["unit"] for row in site.get("scheduler") or []]
+    backup = site.get("backup")
+    timers = [f"{backup[unit]}.timer" for unit in ("unit", "drill_unit")] if backup else []
+    return list(dict.fromkeys([f"{site['name']}.service", *tunnel, *workers, site["front_end"]["unit"], *timers]))
 
 
 def first_page(site: Mapping[str, Any]) -> str:
@@ -175,57 +207,68 @@ def problems(site: Mapping[str, Any], found: Mapping[str, Any], planned: bool = 
         state = found["units"].get(f"{name}.service")
         dead = found["release"] is not None and state != "active"
         return [f"{name}.service is {state}. Look at: journalctl -u {name} -n 50"] if dead else []
-    look = f"Look at: journalctl -u {name} -n 50"
-    wrong = [
-        f"{unit} is {state}. Look at: systemctl status {unit}"
+    down = [
+        (f"{unit} is {state}", f"Look at: systemctl status {unit}")
         for unit, state in found["units"].items()
         if state != "active"
     ]
+    faults = [*down, *answer_faults(site, found), *renewal_faults(site, found)]
+    wrong = [". ".join(filter(None, fault)) for fault in faults]
+    return wrong + sentences(_backup_state.findings(name, found.get("backup")))
+
+
+def answer_faults(site: Mapping[str, Any], found: Mapping[str, Any]) -> list[Fault]:
+    """What the site answered wrong, where it was asked."""
+    name, notice = site["name"], found.get("maintenance")
+    look = f"Look at: journalctl -u {name} -n 50"
+    closed = _maintenance.closed(notice, site["routes"]["default_application"])
+    health = 503 if notice is not None and notice["site"] else 200
+    wrong: list[Fault] = []
     for what, answer, good in (
-        ("the first page", found["page"], _is_page),
-        ("the health page", found["health"], lambda status: status == 200),
+        ("the first page", found["page"], _is_page(found["page"]) or (closed and found["page"].get("status") == 503)),
+        ("the health page", found["health"], found["health"].get("status") == health),
     ):
         if "error" in answer:
-            wrong.append(f"{what} of {found['url']} gave no answer ({answer['error']}). {look}")
-        elif not good(answer["status"]):
-            wrong.append(f"{what} of {found['url']} answered {answer['status']}. {look}")
+            wrong.append((f"{what} of {found['url']} gave no answer ({answer['error']})", look))
+        elif not good:
+            wrong.append((f"{what} of {found['url']} answered {answer['status']}", look))
     if not found["page"].get("present", True):
-        wrong.append(
-            f"{found['url']} shows another certificate than {site['tls']['certificate']}. "
-            f"Reload or restart {site['front_end']['unit']}"
-        )
-    wrong += _renewal_problems(site, found)
+        words = f"{found['url']} shows another certificate than {site['tls']['certificate']}"
+        wrong.append((words, f"Reload or restart {site['front_end']['unit']}"))
     tunnel = found["tunnel"]
     if tunnel is not None and tunnel.get("status", 500) >= 400:
         answer = tunnel.get("error") or tunnel["status"]
         address = f"http://127.0.0.1:{site['admin']['tunnel_port']}/admin"
-        wrong.append(f"admin at {address} answered {answer}. Look at: journalctl -u {name}-admin -n 50")
+        wrong.append((f"admin at {address} answered {answer}", f"Look at: journalctl -u {name}-admin -n 50"))
     if found["redirect"] is not None and not str(found["redirect"].get("location") or "").startswith(found["url"]):
-        wrong.append(f"http is not redirected to {found['url']} but answered {found['redirect']}")
+        wrong.append((f"http is not redirected to {found['url']} but answered {found['redirect']}", ""))
     if site["admin"]["mode"] != "https" and found["admin"].get("status", 404) < 400:
-        wrong.append(f"/admin answered {found['admin']['status']} although web2py_admin is {site['admin']['mode']}")
+        words = f"/admin answered {found['admin']['status']} although web2py_admin is {site['admin']['mode']}"
+        wrong.append((words, ""))
     return wrong
 
 
-def _renewal_problems(site: Mapping[str, Any], found: Mapping[str, Any]) -> list[str]:
+def renewal_faults(site: Mapping[str, Any], found: Mapping[str, Any]) -> list[Fault]:
     """What keeps the certificate from being renewed."""
     how = found.get("renewal")
     if not how:
         return []
     unit = site["tls"]["acme"]["unit"]
-    wrong = []
+    look = f"Look at: journalctl -u {unit} -n 30"
+    wrong: list[Fault] = []
     if how["timer"] != "active":
-        wrong.append(f"{unit}.timer is {how['timer']}, so the certificate is not renewed. Run the playbook again")
+        words = f"{unit}.timer is {how['timer']}, so the certificate is not renewed"
+        wrong.append((words, "Run the playbook again"))
     if not how["got"]:
-        wrong.append(f"the certificate is not from its authority yet. Look at: journalctl -u {unit} -n 30")
+        wrong.append(("the certificate is not from its authority yet", look))
     elif how["service"] == "failed":
-        days = f"{found['certificate_days']} days are left"
-        wrong.append(f"the certificate was not renewed, {days}. Look at: journalctl -u {unit} -n 30")
+        wrong.append((f"the certificate was not renewed, {found['certificate_days']} days are left", look))
     return wrong
 
 
-def _is_page(status: int) -> bool:
+def _is_page(answer: Mapping[str, Any]) -> bool:
     """A page, a redirection, or a question who asks."""
+    status = answer.get("status", 500)
     return status < 400 or status in (401, 403)
 
 
@@ -245,6 +288,9 @@ def summary(site: Mapping[str, Any], found: Mapping[str, Any], planned: bool = F
         ", ".join(f"{unit} {state}" for unit, state in found["units"].items()),
         _admin_line(site, found),
     ]
+    closed = _maintenance.described(found.get("maintenance"))
+    if closed:
+        lines.insert(0, f"In maintenance: {closed}. web2py.deploy.maintenance -e web2py_maintenance=off ends it")
     if site["tls"]["provider"] == "self_signed":
         days = f"{found['certificate_days']} days left"
         lines.append(f"Certificate of the site's own authority, {days}; clients verify with {site['tls']['ca']}")
@@ -252,6 +298,7 @@ def summary(site: Mapping[str, Any], found: Mapping[str, Any], planned: bool = F
         place = site["tls"]["acme"]["directory"].split("/")[2]
         days = f"{found['certificate_days']} days left"
         lines.append(f"Certificate by ACME from {place}, {days}; {site['tls']['acme']['unit']}.timer renews it")
+    lines += _backup_state.lines(site.get("backup"), found.get("backup"))
     applications = ", ".join(row["name"] for row in site["applications"])
     lines.append(f"Applications: {applications}. Put yours into web2py_applications and run the playbook again")
     lines.append(

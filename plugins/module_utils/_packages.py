@@ -9,7 +9,8 @@ from collections.abc import Iterable
 
 # By what asks for them: a word of the choices, or "python" for every site.
 DEBIAN: dict[str, tuple[str, ...]] = {
-    "python": ("ca-certificates", "python3-venv"),
+    # python3-brotli compresses static files for the modules; it is not written down for Red Hat.
+    "python": ("ca-certificates", "python3-brotli", "python3-venv"),
     "git": ("git",),
     "self_signed": ("python3-cryptography",),
     "acme": ("acme-tiny", "openssl", "python3-cryptography"),
@@ -21,6 +22,15 @@ DEBIAN: dict[str, tuple[str, ...]] = {
     "apache": ("apache2", "logrotate"),
     "lighttpd": ("lighttpd", "lighttpd-mod-deflate", "lighttpd-mod-openssl", "lighttpd-modules-lua", "logrotate"),
     "cherokee": ("logrotate",),
+    "redis": ("redis-server",),
+    "memcached": ("memcached",),
+    # python3-psycopg2 and python3-pymysql let Ansible's modules speak to the server.
+    "postgresql": ("postgresql", "python3-psycopg2"),
+    "mysql": ("mariadb-server", "python3-pymysql"),
+    "backup": ("restic",),
+    "backup_ssh": ("openssh-client",),
+    "backup_postgresql": ("postgresql-client",),
+    "backup_mysql": ("mariadb-client",),
 }
 
 
@@ -33,6 +43,15 @@ RED_HAT: dict[str, tuple[str, ...]] = {
     "mod_wsgi": ("procps-ng", "python3-mod_wsgi"),
     "nginx": ("logrotate", "nginx"),
     "apache": ("httpd", "logrotate", "mod_http2", "mod_ssl"),
+    "redis": ("redis",),
+    "memcached": ("memcached",),
+    "postgresql": ("postgresql-server", "python3-psycopg2"),
+    "mysql": ("mariadb-server", "python3-PyMySQL"),
+    # In EPEL.
+    "backup": ("restic",),
+    "backup_ssh": ("openssh-clients",),
+    "backup_postgresql": ("postgresql",),
+    "backup_mysql": ("mariadb",),
 }
 
 

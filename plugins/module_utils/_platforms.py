@@ -30,12 +30,14 @@ LACKS: dict[tuple[str, str], dict[str, str]] = {
     ("ubuntu", "22"): {
         "nginx": "its NGINX 1.18 shows a certificate to whoever asks for an unknown name; use apache",
         "none": "its Python is older than 3.11; use apache",
+        "mysql_far": "its MariaDB 10.6 listens at one address only; use postgresql",
     },
 }
 RED_HAT_LACKS = {
     "acme": "no client is written down for it there; use self_signed or provided",
     "cherokee": "no settings are written for it there; use nginx or apache",
     "lighttpd": "no settings are written for it there; use nginx or apache",
+    "mysql_far": "its MariaDB 10.5 listens at one address only; use postgresql",
     "none": "its Python is older than 3.11; use nginx or apache",
 }
 

@@ -25,7 +25,7 @@ HIDDEN = r"^/[^/]+/static/(?:.*/)?(?:\.|[^/]*(?:~|\.(?:bak|ini|pyc?|sqlite3?|swp
 ENCODED_TWICE = r"%[0-9A-Fa-f]{2}"
 # Where an ACME authority looks for its challenge, by plain http, and what it may be called there.
 ACME_PATH = "/.well-known/acme-challenge/"
-ACME_TOKEN = "[A-Za-z0-9_-]+"  # noqa: S105  a name
+ACME_TOKEN = "[A-Za-z0-9_-]+"  # noqa: S105  a pattern, no secret
 # The part of a static URL that `response.static_version` adds.
 VERSION = r"_\d+\.\d+\.\d+"
 # Files of the default application that everybody asks for at the top.
@@ -85,6 +85,8 @@ TYPES = {
 }
 # Those that are compressed beforehand.
 PACKED = tuple("css csv htm html ico js json map md mjs svg ttf txt wasm webmanifest xml xsl".split())
+# Their twins, the better first: what `Accept-Encoding` calls each, and its ending.
+TWINS = {"br": "br", "gzip": "gz"}
 # What the front end itself answers; the application's own answers pass.
 ERRORS = {
     400: ("Not understood", "The request is not valid."),
@@ -179,6 +181,11 @@ def spellings(name: str) -> list[str]:
     ]
 
 
+def accepting(encoding: str) -> str:
+    """The pattern of an `Accept-Encoding` that names an encoding, and does not refuse it; in whatever case."""
+    return rf"(?:^|[\s,]){encoding}(?=[\s;,]|$)(?!\s*;\s*q=0(?:\.0*)?\s*(?:,|$))"
+
+
 def policy(choices: Mapping[str, Any], applications: Iterable[str], curve_of_today: bool) -> dict[str, Any]:
     """The front end's part of the resolved site. `applications` are the names whose static files it serves."""
     secure = choices["web2py_tls"]["provider"] != "none"
@@ -207,6 +214,10 @@ def policy(choices: Mapping[str, Any], applications: Iterable[str], curve_of_tod
         "text_types": list(TEXT_TYPES),
         "types": dict(TYPES),
         "packed": list(PACKED),
+        "twins": [
+            {"encoding": encoding, "ending": ending, "accepted": accepting(encoding)}
+            for encoding, ending in TWINS.items()
+        ],
         "compress_pages": choices["web2py_compress_pages"],
         "headers": headers,
         # Kept as the application sets them, if it does.

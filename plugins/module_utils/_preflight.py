@@ -19,12 +19,21 @@ from ansible_collections.web2py.deploy.plugins.module_utils._backend import (
     FRONT_ENDS,
     protocol,
 )
+from ansible_collections.web2py.deploy.plugins.module_utils._backup import problems as backup_problems
+from ansible_collections.web2py.deploy.plugins.module_utils._data import problems as data_problems
+from ansible_collections.web2py.deploy.plugins.module_utils._far import placed
+from ansible_collections.web2py.deploy.plugins.module_utils._far import problems as far_problems
 from ansible_collections.web2py.deploy.plugins.module_utils._folders import fits
+from ansible_collections.web2py.deploy.plugins.module_utils._hosts import missing_key
+from ansible_collections.web2py.deploy.plugins.module_utils._hosts import problems as key_problems
+from ansible_collections.web2py.deploy.plugins.module_utils._page_cache import problems as page_cache_problems
+from ansible_collections.web2py.deploy.plugins.module_utils._performance import problems as performance_problems
 from ansible_collections.web2py.deploy.plugins.module_utils._preflight_account import (
     account_problems,
     meaningless,
     taken_problems,
 )
+from ansible_collections.web2py.deploy.plugins.module_utils._preflight_admin import admin_problems
 from ansible_collections.web2py.deploy.plugins.module_utils._preflight_content import (
     application_problems,
     package_problems,
@@ -35,16 +44,24 @@ from ansible_collections.web2py.deploy.plugins.module_utils._preflight_host impo
     host_problems,
     shared_problems,
 )
+from ansible_collections.web2py.deploy.plugins.module_utils._scheduler import problems as scheduler_problems
 from ansible_collections.web2py.deploy.plugins.module_utils._site import domains
 from ansible_collections.web2py.deploy.plugins.module_utils._spec import Problem, shown, validate
+from ansible_collections.web2py.deploy.plugins.module_utils._stores import problems as store_problems
+from ansible_collections.web2py.deploy.plugins.module_utils._upkeep import problems as upkeep_problems
 
 PREFIX = "web2py_"
 # Facts and inputs that share the prefix without being choices.
 NOT_CHOICES = frozenset(
     """
-    web2py_resolved web2py_host web2py_purge
+    web2py_resolved web2py_host web2py_services web2py_purge web2py_format web2py_report
+    web2py_report_mail web2py_report_mail_password
+    web2py_restore web2py_restore_to
     web2py_install web2py_install_host web2py_install_admin_password web2py_install_credentials
-    web2py_install_remove_state
+    web2py_install_remove_data
+    web2py_maintenance web2py_maintenance_applications web2py_maintenance_message web2py_maintenance_retry_seconds
+    web2py_migrate_applications web2py_uploads_applications web2py_uploads_tables web2py_promote web2py_promote_fenced
+    web2py_rows_applications web2py_rows_replace
     """.split()
 )
 # Names of programs, users and folders that a site on the same host must not take.
@@ -64,13 +81,18 @@ def examine(
     given: Mapping[str, Any],
     host: Mapping[str, Any],
     others: Sequence[Mapping[str, Any]] = (),
+    peers: Sequence[str] = (),
+    far: Mapping[str, Any] | None = None,
 ) -> tuple[dict[str, Any], list[Problem]]:
     """The choices in their types with defaults, and every problem found in them.
 
     `options` is the argument specification, `given` the variables that begin with web2py_, `host` what host_info
-    returned, `others` the names of the other sites that the inventory puts on the same machine (see `claims`).
+    returned, `others` the names of the other sites that the inventory puts on the same machine (see `claims`), `peers`
+    the other hosts of this site, `far` the hosts of the groups for services (see `gather`).
     """
     choices, sound, problems = _validated(options, given)
+    problems += far_problems(sound, far)
+    choices, sound = choices if problems else placed(choices, far), placed(sound, far)
     if sound["web2py_account"] is not None:
         word = shown(sound["web2py_account"])
         fault = "is for a site in an account without root"
@@ -78,6 +100,8 @@ def examine(
     problems += _content_problems(sound, host) + _front_end_problems(sound)
     problems += _tls_problems(sound) + host_problems(sound, host)
     problems += shared_problems(sound, host, others)
+    problems += scheduler_problems(sound) + upkeep_problems(sound) + backup_problems(sound)
+    problems += missing_key(sound, peers)
     return choices, list(dict.fromkeys(problems))
 
 
@@ -91,6 +115,7 @@ def examine_account(
     choices, sound, problems = _validated(options, in_account(given))
     problems += meaningless(options, given)
     problems += _content_problems({**sound, "web2py_admin": "disabled"}, host) + account_problems(sound, host, others)
+    problems += scheduler_problems(sound, account=True)
     return choices, list(dict.fromkeys(problems))
 
 
@@ -117,7 +142,8 @@ def _validated(
 def _content_problems(choices: Mapping[str, Any], host: Mapping[str, Any]) -> list[Problem]:
     """What is wrong with a site wherever it lies."""
     found = _site_problems(choices) + source_problems(choices, host) + application_problems(choices)
-    return found + _admin_problems(choices)
+    found += data_problems(choices) + store_problems(choices) + key_problems(choices)
+    return found + performance_problems(choices) + admin_problems(choices)
 
 
 def _dead(problem: Problem, given: Mapping[str, Any]) -> Problem:
@@ -130,7 +156,10 @@ def _dead(problem: Problem, given: Mapping[str, Any]) -> Problem:
 
 
 def examine_names(
-    options: Mapping[str, Any], given: Mapping[str, Any], host: Mapping[str, Any]
+    options: Mapping[str, Any],
+    given: Mapping[str, Any],
+    host: Mapping[str, Any],
+    far: Mapping[str, Any] | None = None,
 ) -> tuple[dict[str, Any], list[Problem]]:
     """As `examine`, for those who look at a site or take it away: only what keeps it from being resolved, or from being
     this site."""
@@ -139,7 +168,7 @@ def examine_names(
         return choices, problems
     if choices["web2py_account"] is not None:
         return choices, _site_problems(choices) + taken_problems(choices["web2py_site"], host)
-    return choices, _site_problems(choices) + folder_problems(choices, host)
+    return placed(choices, far), _site_problems(choices) + folder_problems(choices, host)
 
 
 def _faulty(name: str, problems: Sequence[Problem]) -> bool:
@@ -187,7 +216,7 @@ def _site_problems(choices: Mapping[str, Any]) -> list[Problem]:
             found.append(
                 Problem(variable, shown(domain), "is given more than once in this site", "Keep it in one place")
             )
-    for variable in ("web2py_admin_networks", "web2py_trusted_proxies"):
+    for variable in ("web2py_admin_networks", "web2py_trusted_proxies", "web2py_operators"):
         for network in choices[variable]:
             try:
                 ipaddress.ip_network(network)
@@ -272,83 +301,12 @@ def _is_address(word: str) -> bool:
 
 def _front_end_problems(choices: Mapping[str, Any]) -> list[Problem]:
     name, proxies = choices["web2py_front_end"], choices["web2py_trusted_proxies"]
-    found = package_problems(choices)
+    found = package_problems(choices) + page_cache_problems(choices)
     if not proxies or "forwarded" not in FRONT_ENDS[name].lacks:
         return found
     trouble = f"{name} cannot tell whose word on the client's address to take"
     remedy = "Remove them, or use another web2py_front_end"
     return [*found, Problem("web2py_trusted_proxies", shown(proxies), trouble, remedy)]
-
-
-def _admin_problems(choices: Mapping[str, Any]) -> list[Problem]:
-    mode = choices["web2py_admin"]
-    found = []
-    if mode == "disabled":
-        for application in choices["web2py_applications"]:
-            if application["name"] == "admin":
-                found.append(
-                    Problem(
-                        "web2py_applications (admin)",
-                        "",
-                        "admin is an application but web2py_admin is disabled",
-                        "Set web2py_admin to tunnel or https, or remove the application",
-                    )
-                )
-        return found
-    password = choices.get("web2py_admin_password")
-    if not password:
-        found.append(
-            Problem("web2py_admin_password", "", f"missing, and web2py_admin is {mode}", "Give one from a vault")
-        )
-    elif not 8 <= len(password) <= 1024 or "\n" in password:
-        found.append(
-            Problem(
-                "web2py_admin_password",
-                shown(password, True),
-                "is not fit for a password",
-                "Use 8 to 1024 characters on one line",
-            )
-        )
-    listed = [application["name"] for application in choices["web2py_applications"]]
-    if choices["web2py_source"]["type"] == "pypi" and "admin" not in listed:
-        found.append(
-            Problem(
-                "web2py_admin",
-                mode,
-                "the package on PyPI carries no complete admin",
-                "Choose web2py_source of type git, archive or directory, or list an application admin of your own",
-            )
-        )
-    default = choices["web2py_default_application"] or next(iter(listed), "")
-    for application in choices["web2py_applications"]:
-        if application["name"] == "admin" and (application.get("domains") or default == "admin"):
-            found.append(
-                Problem(
-                    "web2py_applications (admin)",
-                    "",
-                    "admin would be the first page of a public name",
-                    "Leave its domains out, and make another application the default one",
-                )
-            )
-    if mode == "https" and choices["web2py_tls"]["provider"] == "none":
-        found.append(
-            Problem(
-                "web2py_admin",
-                mode,
-                "web2py_tls.provider is none, so there is no https",
-                "Use web2py_admin: tunnel, or another TLS provider",
-            )
-        )
-    if mode == "https" and not choices["web2py_admin_networks"]:
-        found.append(
-            Problem(
-                "web2py_admin_networks",
-                "[]",
-                "admin over https needs the networks that may reach it",
-                "List them; 0.0.0.0/0 and ::/0 stand for everybody",
-            )
-        )
-    return found
 
 
 def _tls_problems(choices: Mapping[str, Any]) -> list[Problem]:

@@ -11,17 +11,22 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from ansible_collections.web2py.deploy.plugins.module_utils._account import STARTED_BY_WEB, port_of, root_of, started
+from ansible_collections.web2py.deploy.plugins.module_utils._data import words as words_of_packages
 from ansible_collections.web2py.deploy.plugins.module_utils._folders import remedy, words
 from ansible_collections.web2py.deploy.plugins.module_utils._preflight_host import platform_problems
 from ansible_collections.web2py.deploy.plugins.module_utils._site import web2py_source
 from ansible_collections.web2py.deploy.plugins.module_utils._spec import Problem, shown
+from ansible_collections.web2py.deploy.plugins.module_utils._stores import account_problems as account_store_problems
 
 # Choices that only root can carry out.
 ROOTS = (
     "web2py_root web2py_aliases web2py_front_end web2py_cherokee_package web2py_app_server web2py_tls web2py_admin "
     "web2py_admin_password web2py_admin_networks web2py_admin_tunnel_port web2py_trusted_proxies "
     "web2py_connections_per_address "
-    "web2py_client_timeout_seconds web2py_login_posts_per_minute web2py_admin_posts_per_minute web2py_compress_pages"
+    "web2py_client_timeout_seconds web2py_login_posts_per_minute web2py_admin_posts_per_minute web2py_compress_pages "
+    "web2py_page_cache web2py_page_cache_cookies web2py_page_cache_mb "
+    "web2py_redis web2py_redis_password web2py_memcached web2py_session_cleanup "
+    "web2py_backup web2py_backup_password web2py_backup_environment web2py_backup_ssh_key"
 ).split()
 _PATH = re.compile(r"(/[A-Za-z0-9._-]+)+/?")
 
@@ -41,7 +46,10 @@ def account_problems(
     # Where the whole mapping is faulty it has been told already.
     chosen = choices["web2py_account"]
     found = platform_problems(choices, host) + list(_able(choices, host["account"]))
-    found += taken_problems(choices["web2py_site"], host)
+    found += taken_problems(choices["web2py_site"], host) + account_store_problems(choices)
+    if words_of_packages(choices):
+        fault = "an account without root has no server of its own"
+        found.append(Problem("web2py_database.host", "", fault, "Give the host of the hoster's server"))
     if chosen is None:
         return found
     found += _shared(choices["web2py_site"], chosen, others)

@@ -12,6 +12,9 @@ import socket
 import struct
 from urllib.parse import urlsplit
 
+# What the health page says, with 503, of a site in maintenance: the server is well.
+MAINTENANCE = "maintenance"
+
 
 class Unanswered(Exception):
     """There was no good answer; the words say why."""
@@ -108,7 +111,7 @@ def connect(address: str, timeout: float) -> socket.socket:
 
 
 def probe(protocol: str, address: str, path: str = "/healthz", host: str = "localhost", timeout: float = 5.0) -> str:
-    """Body of the answer 200. Raises Unanswered with words that say what went wrong."""
+    """Body of a good answer: 200, or that of a site in maintenance. Raises Unanswered with words that say why not."""
     where = f"{protocol} {address} {path}"
     try:
         with connect(address, timeout) as connection:
@@ -131,6 +134,6 @@ def probe(protocol: str, address: str, path: str = "/healthz", host: str = "loca
     text = body.decode("utf-8", "replace").strip()
     if not answer:
         raise Unanswered(f"{where}: the connection was closed without an answer")
-    if status.split(" ")[1:2] != ["200"]:
+    if status.split(" ")[1:2] != ["200"] and text != MAINTENANCE:
         raise Unanswered(f"{where}: {status}: {text[:300]}")
     return text

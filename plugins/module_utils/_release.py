@@ -12,7 +12,7 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from ansible_collections.web2py.deploy.plugins.module_utils import _root_files
+from ansible_collections.web2py.deploy.plugins.module_utils import _performance, _root_files
 from ansible_collections.web2py.deploy.plugins.module_utils._base import Place
 from ansible_collections.web2py.deploy.plugins.module_utils._run import Problem, last_lines, run
 from ansible_collections.web2py.deploy.plugins.module_utils._tree import (
@@ -128,13 +128,16 @@ def check(place: Place, release: str, url: str, paths: list[str]) -> None:
         check=False,
     )
     try:
-        failures = json.loads(done.stdout)["failures"]
+        told = json.loads(done.stdout)
+        failures = told["failures"]
     except (ValueError, KeyError):
         failures = [f"The check ended with status {done.returncode}:\n{last_lines(done.stderr)}"]
     if failures:
         serving = current(place)
         end = f"Nothing was switched: release {serving} still serves." if serving else "No release serves yet."
         raise Problem("\n".join(["The new release does not serve and was removed.", *map(tail, failures), end]))
+    report = _performance.report(told.get("performance"))
+    write_json(os.path.join(release, _performance.FILE), report, place.owner)
 
 
 def tail(text: str, lines: int = 30) -> str:

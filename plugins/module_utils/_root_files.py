@@ -9,6 +9,10 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from ansible_collections.web2py.deploy.plugins.module_utils._maintenance import path_of as maintenance_path
+from ansible_collections.web2py.deploy.plugins.module_utils._settings import FILE as DATABASES
+from ansible_collections.web2py.deploy.plugins.module_utils._settings import plain
+
 # Folder of the state for profiles of requests, where the choices ask for them.
 PROFILES = "profiles"
 HEADER = "# Written by web2py.deploy; the next run overwrites it.\n"
@@ -105,8 +109,17 @@ def runtime_json(site: Mapping[str, Any], versions: Mapping[str, str]) -> str:
         "writes_forwarded": "forwarded" in site["front_end"]["lacks"],
         "versions": dict(versions),
         "request_log": site["request_log"],
+        "performance": site["performance"]["level"],
+        "sessionless": site["performance"]["sessionless"],
+        "maintenance": maintenance_path(site),
         "profiles": {"keep": site["profiles"], "folder": f"{site['paths']['state']}/{PROFILES}"},
     }
+    if any(not plain(row["settings"]) for row in site.get("applications", ()) if "settings" in row):
+        settings["databases"] = f"{site['paths']['settings']}/{DATABASES}"
+    if site.get("page_cache"):
+        settings["page_cache"] = {"dated": site["page_cache"]["dated"]}
+    if site["server"]["name"] == "mod_wsgi":
+        settings["request_seconds"] = site["limits"]["request_seconds"]
     if "facing" in site:
         settings["facing"] = site["facing"]
     return json.dumps(settings, indent=2, sort_keys=True) + "\n"

@@ -9,9 +9,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from ansible_collections.web2py.deploy.plugins.module_utils import _data, _stores
 from ansible_collections.web2py.deploy.plugins.module_utils._acme import acme
 from ansible_collections.web2py.deploy.plugins.module_utils._backend import (
     APP_SERVERS,
@@ -20,12 +21,17 @@ from ansible_collections.web2py.deploy.plugins.module_utils._backend import (
     backend,
     processes,
 )
+from ansible_collections.web2py.deploy.plugins.module_utils._backup import backup, backup_words
 from ansible_collections.web2py.deploy.plugins.module_utils._credentials import bare
 from ansible_collections.web2py.deploy.plugins.module_utils._folders import folders
 from ansible_collections.web2py.deploy.plugins.module_utils._host import PROVIDED
 from ansible_collections.web2py.deploy.plugins.module_utils._packages import packages
+from ansible_collections.web2py.deploy.plugins.module_utils._page_cache import page_cache
+from ansible_collections.web2py.deploy.plugins.module_utils._performance import performance
 from ansible_collections.web2py.deploy.plugins.module_utils._platforms import family, front_end
 from ansible_collections.web2py.deploy.plugins.module_utils._policy import policy
+from ansible_collections.web2py.deploy.plugins.module_utils._scheduler import scheduler
+from ansible_collections.web2py.deploy.plugins.module_utils._upkeep import upkeep
 from ansible_collections.web2py.deploy.plugins.module_utils._versions import requirements_for
 
 WEB2PY_VERSION = {"git": "v3.3.3", "pypi": "2.26.1"}
@@ -67,11 +73,14 @@ def claims(choices: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def resolve(
-    choices: Mapping[str, Any], host: Mapping[str, Any], paths: Mapping[str, str] | None = None
+    choices: Mapping[str, Any],
+    host: Mapping[str, Any],
+    paths: Mapping[str, str] | None = None,
+    site_hosts: Sequence[str] = (),
 ) -> dict[str, Any]:
     """The site that every role reads, from checked choices (see `examine`). It holds no secret.
 
-    `paths` are its folders where they are not the usual ones.
+    `paths` are its folders where they are not the usual ones. `site_hosts` are the web hosts of the site, this one too.
     """
     name = choices["web2py_site"]
     paths = paths or folders(name, choices["web2py_root"])
@@ -79,11 +88,9 @@ def resolve(
     current = f"{paths['root']}/current"
     secure = choices["web2py_tls"]["provider"] != "none"
     source = web2py_source(choices)
-    applications = [_application(row, f"{current}/web2py/applications") for row in choices["web2py_applications"]]
+    applications = [_application(choices, row, current) for row in choices["web2py_applications"]]
     if choices["web2py_admin"] != "disabled" and "admin" not in [row["name"] for row in applications]:
-        applications.append(
-            _application({"name": "admin", "source": {"type": "bundled"}}, f"{current}/web2py/applications")
-        )
+        applications.append(_application(choices, {"name": "admin", "source": {"type": "bundled"}}, current))
     default = choices["web2py_default_application"] or next((row["name"] for row in applications), "")
     hosts = [{"name": choices["web2py_domain"], "aliases": list(choices["web2py_aliases"]), "application": default}]
     hosts += [
@@ -96,7 +103,8 @@ def resolve(
         requirements.update(row.get("requirements") or [])
     requirements.update(APP_SERVERS[choices["web2py_app_server"]].requirements)
     web_server = front_end(choices["web2py_front_end"], host["distribution"])
-    requirements.update(web_server.requirements)
+    requirements.update([*web_server.requirements, *_data.requirements(choices)])
+    requirements.update(_stores.requirements(applications, host["python"]))
     package = choices["web2py_cherokee_package"]
     authority = acme(choices)
     # A link leads to the pair of key and certificate that the authority gave last.
@@ -104,6 +112,7 @@ def resolve(
     former = _former(name, host, FRONT_ENDS, choices["web2py_front_end"])
     words = [row["source"]["type"] for row in [{"source": source}, *applications]]
     words += [choices["web2py_tls"]["provider"], choices["web2py_app_server"], choices["web2py_front_end"]]
+    words += _data.words(choices) + _stores.words(choices, applications) + backup_words(choices)
     return {
         "name": name,
         "domain": choices["web2py_domain"],
@@ -131,13 +140,17 @@ def resolve(
         "log_level": choices["web2py_log_level"],
         "request_log": choices["web2py_request_log"],
         "profiles": choices["web2py_profiles"],
+        "performance": performance(choices),
         "admin": {
             "mode": choices["web2py_admin"],
             "ports": _admin_ports(choices),
             "networks": list(choices["web2py_admin_networks"]),
             "tunnel_port": choices["web2py_admin_tunnel_port"],
+            "former": _former(name, host, ["tunnel"], choices["web2py_admin"]),
         },
         "applications": applications,
+        "data": _data.data(choices, host, applications),
+        **_stores.stores(choices, host if known(name, host) else {**host, "traces": {}}, applications),
         "limits": {
             "body_mb": choices["web2py_body_limit_mb"],
             "request_seconds": choices["web2py_request_timeout_seconds"],
@@ -178,6 +191,7 @@ def resolve(
             [row["name"] for row in applications],
             host["distribution"] == "debian" and host["version"] >= "13",
         ),
+        "page_cache": page_cache(choices, paths["root"]),
         "tls": {
             "provider": choices["web2py_tls"]["provider"],
             "certificate": f"{pair}/certificate.pem",
@@ -186,10 +200,27 @@ def resolve(
             "source_certificate": choices["web2py_tls"].get("certificate"),
             "source_key": choices["web2py_tls"].get("key"),
             "acme": authority,
+            "sessions": (sessions := sessions_between(choices, site_hosts)),
+            "sessions_former": _former(name, host, ["tls_sessions"], "tls_sessions" if sessions else ""),
             "former": _former(name, host, ["acme"], choices["web2py_tls"]["provider"]),
         },
+        "scheduler": (workers := scheduler(choices)),
+        "scheduler_former": _former(name, host, ["scheduler"], "scheduler" if workers else ""),
+        "maintenance": {"operators": list(choices["web2py_operators"])},
+        "upkeep": upkeep(choices, applications, host, known(name, host)),
+        "backup": backup(choices),
+        "backup_former": _former(name, host, ["backup"], "backup" if choices["web2py_backup"] else ""),
         "claims": claims(choices),
     }
+
+
+def sessions_between(choices: Mapping[str, Any], site_hosts: Sequence[str]) -> dict[str, Any] | None:
+    """How TLS sessions go on at another host of the site: where NGINX shows the same certificate on each."""
+    if len(site_hosts) < 2 or choices["web2py_tls"]["provider"] != "provided" or choices["web2py_front_end"] != "nginx":
+        return None
+    name = choices["web2py_site"]
+    used_by = f"/etc/nginx/snippets/web2py_deploy_tls_keys_{name}.conf"
+    return {"hosts": list(site_hosts), "folder": f"/var/lib/{name}_tls", "used_by": used_by}
 
 
 def known(name: str, host: Mapping[str, Any]) -> bool:
@@ -213,7 +244,7 @@ def _bare(source: Mapping[str, Any]) -> dict[str, Any]:
     return {key: bare(value) if key == "url" else value for key, value in source.items() if value is not None}
 
 
-def _application(row: Mapping[str, Any], folder: str) -> dict[str, Any]:
+def _application(choices: Mapping[str, Any], row: Mapping[str, Any], current: str) -> dict[str, Any]:
     return {
         "name": row["name"],
         "source": _bare(row["source"]),
@@ -221,5 +252,6 @@ def _application(row: Mapping[str, Any], folder: str) -> dict[str, Any]:
         "compress": row.get("compress") is not False,
         "check_path": row.get("check_path") or f"/{row['name']}/default/index",
         "private_files": sorted(row.get("private_files") or {}),
-        "static": f"{folder}/{row['name']}/static",
+        "static": f"{current}/web2py/applications/{row['name']}/static",
+        "settings": _data.settings(choices, row),
     }

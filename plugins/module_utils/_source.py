@@ -17,6 +17,7 @@ from ansible_collections.web2py.deploy.plugins.module_utils._fetch import (
     verify,
     wheel,
 )
+from ansible_collections.web2py.deploy.plugins.module_utils._pip import Pip
 from ansible_collections.web2py.deploy.plugins.module_utils._run import masked
 from ansible_collections.web2py.deploy.plugins.module_utils._tree import digest
 
@@ -68,7 +69,7 @@ def on_controller(source: Source) -> bool:
     return source["type"] in ("directory", "starter") or (source["type"] == "archive" and not source.get("url"))
 
 
-def fill(label: str, source: Source, found: Found, local: Local, work: str, python: str, markers: Sequence[str]) -> str:
+def fill(label: str, source: Source, found: Found, local: Local, work: str, pip: Pip, markers: Sequence[str]) -> str:
     """Bring the content into the empty folder `work`; the folder below it that holds the content."""
     target = os.path.join(work, "content")
     os.mkdir(target)
@@ -78,7 +79,7 @@ def fill(label: str, source: Source, found: Found, local: Local, work: str, pyth
     if source["type"] == "pypi":
         downloads = os.path.join(work, "download")
         os.mkdir(downloads)
-        archive = wheel(python, "web2py-gluon", source["version"], source.get("sha256"), downloads)
+        archive = wheel(pip, "web2py-gluon", source["version"], source.get("sha256"), downloads)
         unpack(archive, target, os.path.basename(archive))
         return target
     if source.get("url"):

@@ -10,10 +10,16 @@ administrator wants every fault at once, each with the variable, the value and t
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from ansible_collections.web2py.deploy.plugins.module_utils._run import masked
+
+# What a task is given that resolves the choices for a host.
+RESOLVING = {
+    "host": {"type": "dict", "required": True},
+    "purpose": {"choices": ["build", "look"], "default": "build"},
+}
 
 
 class Problem(NamedTuple):
@@ -35,6 +41,17 @@ def shown(value: object, secret: bool = False) -> str:
         return "(not shown)"
     text = masked(repr(value) if isinstance(value, str) else str(value))
     return text if len(text) <= 80 else text[:77] + "..."
+
+
+def refusal(where: str, problems: Sequence[Problem]) -> dict[str, Any]:
+    """The result of a task that found problems before anything was changed, all of them numbered."""
+    count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
+    lines = [f"  {number}. {problem}" for number, problem in enumerate(problems, 1)]
+    return {
+        "failed": True,
+        "problems": [str(problem) for problem in problems],
+        "msg": "\n".join([f"Nothing was changed: {count} {where}", *lines]),
+    }
 
 
 def nearest(word: str, words: list[str]) -> str:

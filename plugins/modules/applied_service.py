@@ -91,8 +91,12 @@ options:
     type: str
     choices: [system, user]
     default: system
+  renewing:
+    description: Whether a reload gives the unit new processes. PostgreSQL takes new rules in with those that it has.
+    type: bool
+    default: true
   probe:
-    description: A question that the running unit must answer with 200. Not asked in check mode.
+    description: A question that the running unit must answer with 200, or as in maintenance. Not asked in check mode.
     type: dict
     suboptions:
       protocol:
@@ -198,7 +202,7 @@ def start(module, host):
     result = {"changed": bool(steps), "action": plan.action, "steps": steps, "pending": todo}
     if not module.check_mode:
         deadline = time.monotonic() + params["timeout"]
-        before = children(unit.main) if plan.action == "reload" else set()
+        before = children(unit.main) if plan.action == "reload" and params["renewing"] else set()
         host.stopped = [command[-1] for command in way.commands]
         host.do(way.commands + plan.commands)
         if host.stopped:
@@ -284,6 +288,7 @@ def main():
             "instead_of": {"type": "list", "elements": "str", "default": []},
             "timeout": {"type": "int", "default": 60},
             "log": {"type": "path"},
+            "renewing": {"type": "bool", "default": True},
             "scope": {"type": "str", "choices": ["system", "user"], "default": "system"},
             "probe": {"type": "dict", "options": question},
         },

@@ -15,6 +15,8 @@ description:
   - It takes the place of gathering facts, at a fraction of the time.
 author:
   - web2py.deploy maintainers (@web2py)
+extends_documentation_fragment:
+  - web2py.deploy._common.reads
 options:
   site:
     description: Short name of a site. Its folders are looked for.
@@ -31,13 +33,6 @@ options:
   document_root:
     description: Folder on the host whose files a web server serves for the account.
     type: str
-attributes:
-  check_mode:
-    description: Can run in check mode and return the same.
-    support: full
-  diff_mode:
-    description: Nothing is changed, hence nothing differs.
-    support: none
 seealso:
   - module: web2py.deploy.resolve_site
 """
@@ -75,6 +70,10 @@ host:
     ipv6:
       description: Whether the kernel has IPv6 addresses.
       type: bool
+    addresses:
+      description: Its addresses, without those of the loopback device.
+      type: list
+      elements: str
     cpus:
       description: Usable processors.
       type: int

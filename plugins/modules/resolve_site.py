@@ -15,11 +15,10 @@ description:
   - Runs on the controller. Secrets are checked for presence and never returned.
 author:
   - web2py.deploy maintainers (@web2py)
+extends_documentation_fragment:
+  - web2py.deploy._common.described
+  - web2py.deploy._common.reads
 options:
-  host:
-    description: What C(host_info) returned for the host.
-    type: dict
-    required: true
   purpose:
     description:
       - V(build) refuses whatever a site could not be built with.
@@ -31,13 +30,6 @@ options:
     description: Whether the site lies in an account without root.
     type: bool
     default: false
-attributes:
-  check_mode:
-    description: Can run in check mode and return the same.
-    support: full
-  diff_mode:
-    description: Nothing is changed, hence nothing differs.
-    support: none
 seealso:
   - module: web2py.deploy.host_info
 """

@@ -10,6 +10,8 @@ module: site_folders
 short_description: The folders of a site, made and removed by the mark they carry
 version_added: 1.0.0
 author: web2py.deploy maintainers (@web2py)
+extends_documentation_fragment:
+  - web2py.deploy._common.changes
 description:
   - Makes the folders of code, settings and state, each in one step with the file C(.web2py.deploy) in it, which names
     the site.
@@ -31,9 +33,6 @@ options:
     type: bool
     default: false
 attributes:
-  check_mode:
-    description: Can run in check_mode and return changed status prediction without modifying target.
-    support: full
   diff_mode:
     description: Nothing but the folders is shown.
     support: none

@@ -15,18 +15,13 @@ description:
   - Reads the release and the state of the units.
 author:
   - web2py.deploy maintainers (@web2py)
-options:
-  site:
-    description: The resolved site.
-    type: dict
-    required: true
+extends_documentation_fragment:
+  - web2py.deploy._common
+  - web2py.deploy._common.reads
 attributes:
   check_mode:
     description: Asks the same. Answers are not judged, because the site may not be as planned yet; its unit is.
     support: full
-  diff_mode:
-    description: Nothing is changed, hence nothing differs.
-    support: none
 seealso:
   - module: web2py.deploy.resolve_site
 """

@@ -10,6 +10,10 @@ module: web2py_source
 short_description: Put web2py, its Python environment and the runtime of a site in place
 version_added: 1.0.0
 author: web2py.deploy maintainers (@web2py)
+extends_documentation_fragment:
+  - web2py.deploy._common
+  - web2py.deploy._common.sources
+  - web2py.deploy._common.changes
 description:
   - Gets web2py from PyPI, git, an archive or a folder of the controller, and makes a Python environment with what
     web2py and the applications require.
@@ -18,30 +22,6 @@ description:
     switches.
   - Parts are named by their content. A second run finds them and changes nothing; a killed run leaves no half part.
   - A version of web2py that cannot run on the Python of the host is refused.
-options:
-  site:
-    description: The resolved site.
-    type: dict
-    required: true
-  credentials:
-    description:
-      - What opens the addresses of the site's sources and requirements, C(user:password) or a token by host.
-      - It is put into addresses with https only, and never shown or kept.
-    type: dict
-    default: {}
-  local:
-    description:
-      - What lies on the controller, by label its digest and its path on the host.
-      - The action plugin fills it in. Do not give it.
-    type: dict
-    default: {}
-attributes:
-  check_mode:
-    description: Can run in check_mode and return changed status prediction without modifying target.
-    support: full
-  diff_mode:
-    description: Will return details on what has changed when in diff mode.
-    support: full
 requirements:
   - The packages python3-venv and ca-certificates, and git for the source type git.
 seealso:
