@@ -1,0 +1,98 @@
+# Copyright: (c) 2026, web2py.deploy maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The keys of a site's TLS sessions, the same on all its hosts, and other ones each day.
+
+    sessions.py FOLDER UNIT SETTINGS    bring the keys in FOLDER to today; UNIT, which reads SETTINGS, takes new ones in
+
+Each host grows its keys from the same beginning, so nothing travels between them after the first run. FOLDER/chain
+holds an id, the day of a key (since 1970, UTC) and the key, from which those of later days come and no earlier one:
+who takes it reads nothing that was recorded before yesterday. FOLDER/served tells which keys UNIT has taken in.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import NamedTuple
+
+DAY_SECONDS = 86400
+# Those of today are given out. Clocks of hosts may differ, and what was given yesterday still counts.
+FILES = {"today.key": 0, "yesterday.key": -1, "tomorrow.key": 1}
+
+
+class Chain(NamedTuple):
+    """The key of a day, and where it comes from."""
+
+    name: str
+    day: int
+    key: bytes
+
+    @classmethod
+    def read(cls, text: str) -> Chain:
+        """ValueError where the text is none."""
+        name, day, key = text.split()
+        return cls(name, int(day), bytes.fromhex(key))
+
+    def __str__(self) -> str:
+        return f"{self.name} {self.day} {self.key.hex()}\n"
+
+    def at(self, day: int) -> Chain:
+        """That of a later day; itself where the day is none."""
+        chain = self
+        while chain.day < day:
+            chain = Chain(self.name, chain.day + 1, chain.derived("next"))
+        return chain
+
+    def derived(self, word: str) -> bytes:
+        return hmac.new(self.key, word.encode(), hashlib.sha256).digest()
+
+    def ticket_key(self) -> bytes:
+        """As NGINX wants it: a name of 16 bytes, keys for HMAC and AES of 32 each."""
+        return self.derived("name")[:16] + self.derived("hmac") + self.derived("aes")
+
+
+def replaced(path: Path, content: bytes) -> bool:
+    """Write a file for root alone, at once; False where it is so already."""
+    if path.exists() and path.read_bytes() == content:
+        return False
+    new = path.with_suffix(".new")
+    with open(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(new, path)
+    return True
+
+
+def renew(folder: Path, today: int) -> str:
+    """Bring the keys to a day; what they are called by now."""
+    path = folder / "chain"
+    chain = Chain.read(path.read_text()).at(today - 1)
+    # A clock that was ahead has left the earlier ones behind: they are given up.
+    day = max(today, chain.day + 1)
+    for name, days in FILES.items():
+        replaced(folder / name, chain.at(day + days).ticket_key())
+    # Last: who is killed before begins again from the same.
+    replaced(path, str(chain).encode())
+    return f"{chain.name} {day}\n"
+
+
+def main(folder: str, unit: str, settings: str) -> None:
+    present, served = renew(Path(folder), int(time.time()) // DAY_SECONDS), Path(folder, "served")
+    if served.exists() and served.read_text() == present:
+        return
+    # Before there are settings nobody reads the keys, and who begins to gets these.
+    if Path(settings).exists():
+        subprocess.run(["systemctl", "try-reload-or-restart", unit], check=True)
+    replaced(served, present.encode())
+    print("The keys of TLS sessions are those of today")
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
