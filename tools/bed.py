@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import fcntl
 import hashlib
 import ipaddress
 import json
@@ -22,6 +23,7 @@ import os
 import shlex
 import shutil
 import socket
+import struct
 import subprocess
 import sys
 import tempfile
@@ -44,7 +46,8 @@ BARE_PACKAGES = (
     "systemd systemd-sysv dbus python3 python3-apt iproute2 ca-certificates procps openssh-server sudo"
 ).split()
 WARM_PACKAGES = (
-    "nginx uwsgi-core uwsgi-plugin-python3 python3-venv python3-pip python3-cryptography git curl openssl"
+    "nginx uwsgi-core uwsgi-plugin-python3 python3-brotli python3-venv python3-pip python3-cryptography git"
+    " curl openssl"
 ).split()
 # Boot-time apt jobs would hold apt's lock while a test installs packages.
 MASKED = ("apt-daily.timer", "apt-daily.service", "apt-daily-upgrade.timer", "apt-daily-upgrade.service")
@@ -64,6 +67,14 @@ ENCLOSED = "setpriv --pdeathsig KILL unshare --mount --pid --mount-proc --fork -
 RUN_FLAGS = ("--systemd=always", "--cap-add", "SYS_ADMIN", "--cap-add", "NET_ADMIN")
 # podman's own defaults are above what some machines allow
 LIMITS = ("--ulimit", "nofile=16384:16384", "--ulimit", "nproc=30000:30000")
+# Where the share of all containers is written, by the first and the second kind of control groups: eight processes.
+SHARES = {
+    "/sys/fs/cgroup/cpu/libpod_parent/cpu.shares": 8192,
+    "/sys/fs/cgroup/libpod_parent/cpu.weight": 800,
+    "/sys/fs/cgroup/machine.slice/cpu.weight": 800,
+}
+# Of the kernel's interfaces: linux/sockios.h, linux/if_arp.h, linux/netdevice.h.
+SIOCSIFHWADDR, ARPHRD_ETHER, SET_BY_USER = 0x8924, 1, "3"
 SSH_OPTIONS = (
     "-o BatchMode=yes -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null -o LogLevel=ERROR"
     " -o ConnectTimeout=10"
@@ -237,6 +248,10 @@ class Bed:
             make_key()
             subnet = self.network()
             hosts = [self.start(host, subnet) for host in wanted]
+            keep_address(
+                podman("network", "inspect", self.name, "--format", "{{.NetworkInterface}}"), mac(str(subnet[1]))
+            )
+            favour_hosts()
             for host in hosts:
                 wait(host)
             return hosts
@@ -324,11 +339,36 @@ def used_subnets() -> list[ipaddress.IPv4Network]:
     return [subnet for subnet in found if isinstance(subnet, ipaddress.IPv4Network)]
 
 
+def keep_address(bridge: str, address: str) -> None:
+    """Give the bridge of a network an address that stays.
+
+    By itself it has the lowest of its ports', another one whenever a host comes or goes. Hosts would go on sending to
+    the old one, for seconds, and what is sent once only, such as a reset, would be lost.
+    """
+    if Path(f"/sys/class/net/{bridge}/addr_assign_type").read_text().strip() != SET_BY_USER:
+        card = bytes.fromhex(address.replace(":", ""))
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as control:
+            request = struct.pack("16sH14s", bridge.encode(), ARPHRD_ETHER, card)
+            fcntl.ioctl(control, SIOCSIFHWADDR, request)
+
+
+def favour_hosts() -> None:
+    """Give the hosts their share of the processors.
+
+    To the kernel all containers are one group, which by itself weighs as much as one process of the controller: while
+    that computes, a site would be late to start.
+    """
+    for name, weight in SHARES.items():
+        if Path(name).exists():
+            Path(name).write_text(str(weight))
+
+
 def remove(networks: Sequence[str], containers: Sequence[str]) -> None:
     if containers:
         for number in podman("inspect", "--format", "{{.Id}}", *containers, check=False).split():
             end_connection(Host("", id=number))
-        podman("rm", "-f", "-i", "-v", "-t", "2", *containers)
+        # At once: one that ends just when its time to do so is over could not be removed.
+        podman("rm", "-f", "-i", "-v", "-t", "0", *containers)
     for network in networks:
         podman("network", "rm", "-f", network, check=False)
 

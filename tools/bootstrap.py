@@ -19,6 +19,8 @@ from report import CACHE, ROOT, Problem, alone, is_root, logged, step
 VENV = ROOT / ".venv"
 REQUIREMENTS = ROOT / "requirements" / "dev.txt"
 COLLECTIONS = ROOT / "requirements" / "collections.txt"
+# Whoever has tickets mailed needs it; too large to make everybody install it.
+OPTIONAL = ("community.general",)
 MINIMUM = (3, 11)
 # Debian package -> what must be there for it to count as installed
 CONTAINER_TOOLS = {
@@ -99,11 +101,11 @@ def environment() -> None:
 
 
 def wanted_collections() -> list[str]:
-    """Return the collections named in galaxy.yml's dependencies and those only the tests use."""
+    """Return the collections named in galaxy.yml's dependencies and those that single choices need."""
     import yaml  # only the environment has it
 
     dependencies = yaml.safe_load((ROOT / "galaxy.yml").read_text()).get("dependencies") or {}
-    return sorted(dependencies)
+    return sorted({*dependencies, *OPTIONAL})
 
 
 def collections() -> None:

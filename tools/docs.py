@@ -151,12 +151,27 @@ def content_block(root: Path) -> str:
 
 
 def documentation(plugin: Path) -> dict[str, Any]:
-    """Return the DOCUMENTATION of a plugin without importing it."""
-    for node in ast.parse(plugin.read_text()).body:
-        if isinstance(node, ast.Assign) and getattr(node.targets[0], "id", "") == "DOCUMENTATION":
-            documented: dict[str, Any] = yaml.safe_load(ast.literal_eval(node.value))
-            return documented
-    raise ValueError(f"{plugin}: no DOCUMENTATION")
+    """Return the DOCUMENTATION of a plugin, with what it takes from fragments, without importing it."""
+    documented = texts(ast.parse(plugin.read_text()).body).get("DOCUMENTATION")
+    if documented is None:
+        raise ValueError(f"{plugin}: no DOCUMENTATION")
+    for name in documented.get("extends_documentation_fragment", []):
+        page, _dot, part = name.split(".", 2)[2].partition(".")
+        tree = ast.parse((plugin.parent.parent / "doc_fragments" / f"{page}.py").read_text())
+        body = next(node.body for node in tree.body if isinstance(node, ast.ClassDef))
+        for key, rows in texts(body)[part.upper() or "DOCUMENTATION"].items():
+            documented[key] = {**rows, **documented.get(key, {})}
+    return documented
+
+
+def texts(body: list[ast.stmt]) -> dict[str, dict[str, Any]]:
+    """Return the YAML documents among the constants of a module or class, by name."""
+    return {
+        node.targets[0].id: yaml.safe_load(node.value.value)
+        for node in body
+        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name)
+        if node.targets[0].id.isupper() and isinstance(node.value, ast.Constant)
+    }
 
 
 def load(path: Path) -> Any:

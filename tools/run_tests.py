@@ -1,7 +1,9 @@
 """All tests: lint, units, every Molecule scenario on one pair of hosts, and the demo on a bare one.
 
-Two lanes run side by side: what needs no hosts and then the demo, and the core scenarios one after the other on two
-distributions. Then both take the other scenarios, each on a host of its own.
+Four lanes run side by side, as much of a test is waiting: three have a part of the live tests, on a bare host each, one
+of them lint and units before, one the demo; the fourth runs the core scenarios one after the other on two
+distributions. Then all take from the other scenarios, each on a host of its own. What only computes stands back behind
+the hosts and the tests that hold them to seconds.
 Every step runs even if an earlier one failed. Without options the last line is `N passed, N failed`: all pytest tests
 plus one for each other step. Hosts that the scenarios leave can be looked into with: --scenario NAME, which keeps them.
 
@@ -38,6 +40,12 @@ from report import CACHE, ROOT, Problem, alone, is_root, log_path, say, tail
 
 BIN = Path(sys.executable).parent
 TEST = CACHE / "test"
+# A run spends a third of its work on making archives of modules: those of the same code are kept for all steps.
+ARCHIVES = {
+    "ANSIBLE_CALLBACK_PLUGINS": str(ROOT / "tools/callback"),
+    "ANSIBLE_CALLBACKS_ENABLED": "kept_archives",
+    "WEB2PY_TEST_ARCHIVES": str(CACHE / "archives"),
+}
 # What tests want and the collection does not have: upstream's tree, and a Debian package of Cherokee.
 GIVEN = ("WEB2PY_TEST_ARCHIVE", "CHEROKEE_TEST_PACKAGE")
 BUSY = "Another test run is at work in this checkout. Wait for it, then run yours again."
@@ -47,11 +55,19 @@ WALK = ("converge", "verify")
 SHOWN_LINES = 100
 SHOWN_REASON = 200
 # These run on every distribution, the others on the first.
-CORE = ("nginx_uwsgi", "apache_mod_wsgi", "tunnel", "upstream")
+CORE = ("nginx_uwsgi", "apache_mod_wsgi", "tunnel", "nginx_uwsgi_postgresql", "upstream")
+# These differ from another scenario in one thing: they ask the tests of that mark only.
+ASKED = {"nginx_uwsgi_mariadb": "data"}
 # Sites in accounts of a host that a hoster keeps: a host of its own, where no other scenario has been.
 ACCOUNTS, HOSTER = "user_site", "hoster"
-# The place of the second lane's host among the hosts.
-SECOND = len(SUITES)
+# The hosts of the lanes that have none of the core's, and their places among the hosts.
+OTHERS = ("second", "third", "fourth")
+SECOND, THIRD, FOURTH = range(len(SUITES), len(SUITES) + len(OTHERS))
+# To the kernel all hosts together weigh no more than one of our programs: a site would start late under them.
+GENTLY = ("nice", "-n", "10")
+# The live tests by host: the way of a site from the quick start to its end, and what some sites choose, in two parts
+# that take about as long, by the first letters of their names.
+LIVE = {"live": "test_[!6]*.py", "live_choices": "test_6_[abmp]*.py", "live_services": "test_6_[!abmp]*.py"}
 
 
 @dataclass(frozen=True)
@@ -80,6 +96,7 @@ def environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
         "ANSIBLE_NOCOLOR": "true",
         "NO_COLOR": "1",
         "MOLECULE_GLOB": "molecule/*/molecule.yml",
+        **ARCHIVES,
         **(extra or {}),
     }
 
@@ -135,13 +152,15 @@ def words_of(row: Row) -> str:
     return f"FAILED: {words}" if result.failed else words
 
 
-def command(*words: str | Path, extra: Mapping[str, str] | None = None, cwd: Path = ROOT) -> Callable[[Path], Result]:
-    """Make a step of a command that must end well."""
+def command(
+    *words: str | Path, extra: Mapping[str, str] | None = None, cwd: Path = ROOT, at_once: bool = False
+) -> Callable[[Path], Result]:
+    """Make a step of a command that must end well; one that looks at the clock is run at once, the others gently."""
 
     def work(log: Path) -> Result:
         with log.open("ab") as output:
             done = subprocess.run(
-                words,
+                words if at_once else (*GENTLY, *words),
                 cwd=cwd,
                 env=environment(extra),
                 stdin=subprocess.DEVNULL,
@@ -233,7 +252,7 @@ def lint(report: Report) -> None:
 
 def units(report: Report) -> None:
     junit = TEST / "units.xml"
-    report.step("units", pytest(command("pytest", "-q", f"--junitxml={junit}"), junit))
+    report.step("units", pytest(command("pytest", "-q", f"--junitxml={junit}", at_once=True), junit))
 
 
 # Scenarios
@@ -243,19 +262,22 @@ def bed() -> Bed:
     return Bed("test")
 
 
-def hosts() -> list[Host]:
-    """One of each distribution, and another of the first for the second lane."""
-    return bed().up([Host(suite, suite, "warm") for suite in SUITES] + [Host("second", SUITES[0], "warm")])
+def places() -> list[Host]:
+    """One of each distribution, and others of the first for the other lanes."""
+    return [Host(suite, suite, "warm") for suite in SUITES] + [Host(name, SUITES[0], "warm") for name in OTHERS]
 
 
 def hosts_of(name: str, place: int = 0) -> list[Host]:
-    """The hosts of a scenario: one of each distribution for the core, else one of the first."""
-    found = hosts()
-    return found[: len(SUITES)] if name in CORE else [found[place]]
+    """Bring up the hosts of a scenario: one of each distribution for the core, else one of the first.
+
+    No others: the other lane's may be in the middle of a reboot.
+    """
+    found = places()
+    return bed().up(found[: len(SUITES)] if name in CORE else [found[place]])
 
 
 def hosts_step(log: Path) -> Result:
-    log.write_text("\n".join(str(host) for host in hosts()))
+    log.write_text("\n".join(str(host) for host in bed().up(places())))
     return Result(passed=1)
 
 
@@ -285,7 +307,7 @@ def scenario(report: Report, name: str, place: int = 0) -> None:
         report.skip(f"scenario {name}", f"{missing[0]} is not set")
         return
     if not name.endswith("_anyservers"):
-        phases(report, name, name, place, PHASES, {})
+        phases(report, name, name, place, PHASES, {}, *(["-m", ASKED[name]] if name in ASKED else []))
         return
     servers = runpy.run_path(str(ROOT / "plugins/module_utils/_backend.py"))["APP_SERVERS"]
     own = name.removesuffix("anyservers")  # some pairs have a scenario of their own
@@ -299,15 +321,20 @@ def phases(
 ) -> None:
     """Run phases of a scenario with choices over its own; after a failed converge the rest says nothing."""
     chosen = {**inventory.scenario_choices(name), **choices}
-    if name == ACCOUNTS:
-        inventory.write_accounts(TEST / name, bed().up([Host(HOSTER, SUITES[0], "warm")])[0], name, chosen)
-    else:
-        inventory.write(TEST / name, hosts_of(name, place), choices=chosen)
+
+    def ready(_log: Path) -> Result:
+        if name == ACCOUNTS:
+            inventory.write_accounts(TEST / name, bed().up([Host(HOSTER, SUITES[0], "warm")])[0], name, chosen)
+        else:
+            each = inventory.scenario_inventory(f"molecule/{name}/molecule.yml").get("host_vars")
+            inventory.write(TEST / name, hosts_of(name, place), choices=chosen, host_choices=each)
+        return Result(passed=1)
+
     # Molecule names its own folder by the last part of the checkout's path: two checkouts would meet there.
     working = CACHE / "molecule" / name
     shutil.rmtree(working, ignore_errors=True)
     own = {"MOLECULE_EPHEMERAL_DIRECTORY": str(working)}
-    broken = False
+    broken = not report.step(f"scenario {title}: hosts", ready)
     for phase in steps:
         step = f"scenario {title}: {phase}"
         if broken:
@@ -327,7 +354,7 @@ def phases(
                 "PYTEST_ADDOPTS": shlex.join([f"--junitxml={junit}", *only]),
                 "WEB2PY_TEST_REBOOT_COMMAND": f"podman restart -t 5 {bed().name}-{{host}}",
             }
-            report.step(step, pytest(command(*words, extra=extra), junit))
+            report.step(step, pytest(command(*words, extra=extra, at_once=True), junit))
 
 
 # The demo, as a newcomer meets it
@@ -361,53 +388,67 @@ def trial(report: Report) -> None:
         report.step("demo: taken away", down)
 
 
-def live(report: Report) -> None:
-    """The quick start from the built collection on a bare host, and what may go wrong there."""
-    junit = TEST / "live.xml"
-    report.step("live", pytest(command("pytest", "-q", "tests/live", f"--junitxml={junit}"), junit))
+def live(report: Report, part: str) -> None:
+    """The quick start from the built collection on a bare host, and what may go wrong there, in parts."""
+    junit = TEST / f"{part}.xml"
+    files = [str(path) for path in sorted((ROOT / "tests" / "live").glob(LIVE[part]))]
+    run = command("pytest", "-q", *files, f"--junitxml={junit}", extra={"WEB2PY_TEST_LIVE": part}, at_once=True)
+    report.step(part, pytest(run, junit))
 
 
 def everything() -> int:
     report = Report()
     if not is_root():
         raise Problem("All tests need root for their hosts. Without root there are: make lint, make unit.")
-    set_archive_checksum()
+    set_checksums()
     bed().down()
 
-    waiting = [name for name in scenarios() if name not in CORE]
+    # Shared by the lanes: each takes the next.
+    waiting = iter([name for name in scenarios() if name not in CORE])
     ready = threading.Event()
 
     def pairs(place: int) -> None:
         """Take scenarios until none is left. Each finds on its host what the one before left there."""
-        while waiting:
-            scenario(report, waiting.pop(0), place)
+        for name in waiting:
+            scenario(report, name, place)
 
     def first_lane() -> None:
         lint(report)
         units(report)
-        trial(report)
-        live(report)
+        live(report, "live")
         ready.wait()
         pairs(SECOND)
 
-    lane = threading.Thread(target=first_lane, daemon=True)
-    lane.start()
+    def second_lane() -> None:
+        trial(report)
+        live(report, "live_choices")
+        ready.wait()
+        pairs(THIRD)
+
+    def fourth_lane() -> None:
+        live(report, "live_services")
+        ready.wait()
+        pairs(FOURTH)
+
+    lanes = [threading.Thread(target=lane, daemon=True) for lane in (first_lane, second_lane, fourth_lane)]
+    for lane in lanes:
+        lane.start()
     try:
-        if report.step("hosts of the scenarios", hosts_step):
-            for name in CORE:
-                scenario(report, name)
-        else:
-            report.skip("scenarios", "they have no hosts")
-            waiting.clear()
+        up = report.step("hosts of the scenarios", hosts_step)
+        if not up:
+            report.skip("scenarios", f"they have no hosts: {', '.join(waiting)}")
         ready.set()
+        for name in CORE if up else ():
+            scenario(report, name)
         pairs(0)
-        lane.join()
+        for lane in lanes:
+            lane.join()
     finally:
         bed().down()
     return report.close()
 
 
-def set_archive_checksum() -> None:
+def set_checksums() -> None:
     """Give scenarios that install such a file its checksum, too."""
     for word in GIVEN:
         file = os.environ.get(word)
@@ -426,7 +467,7 @@ def main() -> int:
     options = parser.parse_args()
     try:
         if options.hosts:
-            hosts() if options.hosts == "up" else bed().down()
+            bed().up(places()) if options.hosts == "up" else bed().down()
             return 0
         report = Report()
         with alone(CACHE / "test.lock", BUSY):
@@ -435,9 +476,10 @@ def main() -> int:
             elif options.unit:
                 units(report)
             elif options.live:
-                live(report)
+                for part in LIVE:
+                    live(report, part)
             elif options.scenario:
-                set_archive_checksum()
+                set_checksums()
                 scenario(report, options.scenario)
             else:
                 return everything()

@@ -6,6 +6,7 @@ import json
 import ssl
 import sys
 from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,7 @@ from hosts import ROOT, Machine, Probe, Site, excused, waited
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "late(last=False): disturbs the site for a while, hence runs after all others")
     config.addinivalue_line("markers", "server: shows what differs between application servers")
+    config.addinivalue_line("markers", "data: shows what differs between database servers")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -52,12 +54,17 @@ def variables(host: Any) -> dict[str, Any]:
     return dict(host.ansible.get_variables())
 
 
+@cache
+def options() -> dict[str, Any]:
+    """The table of choices. It is long, and every module of the suite wants it."""
+    text = (ROOT / "roles/site/meta/argument_specs.yml").read_text()
+    return dict(yaml.safe_load(text)["argument_specs"]["main"]["options"])
+
+
 @pytest.fixture(scope="module")
 def site(variables: dict[str, Any], facts: dict[str, Any]) -> Site:
     """The resolved site of the host, by the same function that the roles read."""
-    spec = yaml.safe_load((ROOT / "roles/site/meta/argument_specs.yml").read_text())["argument_specs"]["main"][
-        "options"
-    ]
+    spec = options()
     given = {name: value for name, value in variables.items() if name in spec}
     given.setdefault("web2py_domain", variables["inventory_hostname"])
     choices, problems = validate(spec, given)

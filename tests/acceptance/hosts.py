@@ -10,6 +10,7 @@ import socket
 import subprocess
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from http.client import HTTPException
 from pathlib import Path
@@ -43,9 +44,9 @@ class Machine:
         code = base64.b64encode(source.encode()).decode()
         return self.run(f"echo {code} | base64 -d | python3 -")
 
-    def module(self, name: str, words: dict[str, Any]) -> dict[str, Any]:
+    def module(self, name: str, words: dict[str, Any], check: bool = False) -> dict[str, Any]:
         """What a module of Ansible's returns that ran on the host."""
-        return dict(self.host.ansible(name, json.dumps(words), check=False, become=bool(self.prefix)))
+        return dict(self.host.ansible(name, json.dumps(words), check=check, become=bool(self.prefix)))
 
     def lines(self, command: str) -> list[str]:
         return self.run(command).splitlines()
@@ -106,6 +107,19 @@ def programs_told(site: Site, text: str) -> list[str]:
     return [name for name in sorted(programs) if re.search(rf"\b{name}\b", text, re.IGNORECASE)]
 
 
+def served_at_once(ask: Callable[[], Answer], most: int) -> None:
+    """Of a page that takes four seconds so many are made at once; two more wait for one of them."""
+    begin = time.monotonic()
+
+    def seconds(_number: int) -> float:
+        assert ask().status == 200
+        return time.monotonic() - begin
+
+    with ThreadPoolExecutor(most + 2) as pool:
+        waits = sorted(pool.map(seconds, range(most + 2)))
+    assert waits[most - 1] < 7 < waits[most], waits
+
+
 def waited(question: Callable[[], bool], seconds: float) -> float:
     """Seconds until the answer was yes; fails when it never was within the time."""
     begin = time.monotonic()
@@ -116,5 +130,8 @@ def waited(question: Callable[[], bool], seconds: float) -> float:
                 return time.monotonic() - begin
         except (OSError, HTTPException, AssertionError, RuntimeError) as error:  # RuntimeError: ssh does not answer
             trouble = error
-        time.sleep(0.05)
+        # Who has to wait for long is asked less often: most questions are whole pages of the site, and cost what they
+        # are to show. Soon before the end they come at the old pace, so that nobody has less time.
+        passed = time.monotonic() - begin
+        time.sleep(0.05 if passed < 2 or seconds - passed < 0.5 else 0.25)
     raise AssertionError(f"not within {seconds} s: {trouble}")

@@ -42,6 +42,19 @@ def test_an_error_is_kept_for_the_operator(probe: Probe, machine: Machine, site:
     assert machine.lines(f"grep -la 'words of a traceback' {new.pop()}")
 
 
+def test_what_the_database_did_not_keep_is_an_error(probe: Probe, machine: Machine, site: Site) -> None:
+    """Where the end of a transaction fails, nobody is told that it was done, and nothing of it is there."""
+    if site["data"] and site["data"]["type"] == "mysql":
+        pytest.skip("MariaDB looks at each row at once, and takes no DEFERRABLE")
+    before, count = tickets(machine, probe), probe.json("database/insert")["count"]
+    answer = probe.ask("database/unkept")
+    assert answer.status == 500, answer.text
+    tells_nothing(answer, site)
+    new = tickets(machine, probe) - before
+    assert len(new) == 1 and machine.lines(f"grep -lai 'foreign key' {new.pop()}")
+    assert probe.json("database/insert")["count"] == count + 1
+
+
 @pytest.mark.server
 @pytest.mark.parametrize(
     "path", ["/none", "/none/at/all", "/probe/none", "/probe/default/none", "/starter/default/none", "/a/b/c/d"]

@@ -29,12 +29,18 @@ SUITES = {
 }
 
 
-def shaken(client: Client, version: ssl.TLSVersion, suite: str | None = None) -> tuple[str, str]:
-    """Protocol and suite agreed on by a client that knows only these; ssl.SSLError when there is no agreement."""
+def trusting(client: Client) -> ssl.SSLContext:
+    """A client's trust, to be changed by a test of its own."""
     assert client.trust
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
     context.load_verify_locations(cadata="".join(map(ssl.DER_cert_to_PEM_cert, client.trust.get_ca_certs(True))))
+    return context
+
+
+def shaken(client: Client, version: ssl.TLSVersion, suite: str | None = None) -> tuple[str, str]:
+    """Protocol and suite agreed on by a client that knows only these; ssl.SSLError when there is no agreement."""
+    context = trusting(client)
     context.set_ciphers(f"{suite or 'ALL'}:@SECLEVEL=0")
     context.minimum_version = context.maximum_version = version
     with Client(client.address, client.port, client.name, context).connect() as sock:
@@ -55,6 +61,23 @@ def certificate(secure: Client) -> dict[str, Any]:
 def test_versions_of_today_are_spoken(version: ssl.TLSVersion, secure: Client) -> None:
     """TLS 1.2 and 1.3 connect."""
     assert shaken(secure, version)[0] == version.name.replace("_", ".")
+
+
+@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
+def test_who_comes_back_goes_on_with_his_handshake(version: ssl.TLSVersion, secure: Client) -> None:
+    """Whichever process answers: the expensive half of a handshake is made once."""
+    context = trusting(secure)
+    context.minimum_version = context.maximum_version = version
+    session, resumed = None, []
+    for _visit in range(9):
+        plain = socket.create_connection((secure.address, secure.port), timeout=20)
+        with context.wrap_socket(plain, server_hostname=secure.name, session=session) as sock:
+            # TLS 1.3 hands the session over after the handshake, before the answer.
+            sock.sendall(f"GET /healthz HTTP/1.1\r\nHost: {secure.name}\r\nConnection: close\r\n\r\n".encode())
+            assert sock.recv(64).startswith(b"HTTP/1.1 200")
+            resumed.append(sock.session_reused)
+            session = session or sock.session
+    assert resumed == [False] + [True] * 8
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")

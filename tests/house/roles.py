@@ -8,7 +8,7 @@ from typing import Any
 from tests.house.tree import Tree, arguments_of, module_of, walk
 
 PURPOSES = {"install", "configure", "content", "verify"}
-SHARED_FACTS = {"web2py_resolved", "web2py_host"}
+SHARED_FACTS = {"web2py_resolved", "web2py_host", "web2py_services"}
 READERS = {"ansible.builtin.assert", "ansible.builtin.debug", "ansible.builtin.uri", "ansible.builtin.wait_for"}
 FACT = re.compile(
     r"\bansible_(distribution|os_family|hostname|fqdn|nodename|architecture|kernel|system|machine|default_ipv[46]|"
@@ -34,6 +34,21 @@ def files_of_a_role(tree: Tree) -> list[str]:
         for role in tree.roles
         for name in needed
         if not tree.text(f"roles/{role}/{name}")
+    ]
+
+
+def pages_say_what_a_role_leaves(tree: Tree) -> list[str]:
+    """What it changes, what a second run does, how it is removed: in these words, so that a reader finds them."""
+    wanted = {
+        "What it changes on the host": r"^(\*\*|## )What it changes on the host",
+        "A second run": r"^(\*\*A second run\*\*|## What a second run does$)",
+        "Remove": r"^(\*\*Remove\*\*|## How to remove it$)",
+    }
+    return [
+        f"roles/{role}/README.md does not say: {word}"
+        for role in tree.roles
+        for word, pattern in wanted.items()
+        if not re.search(pattern, tree.text(f"roles/{role}/README.md"), re.MULTILINE)
     ]
 
 
@@ -149,8 +164,9 @@ def modes(value: Any) -> list[Any]:
 
 
 def no_forbidden_words(tree: Tree) -> list[str]:
-    """Facts are not gathered, runs are not random, and main.yml is static so that tags reach its tasks."""
+    """Facts are not gathered, runs are not random, and main.yml of a role that a playbook runs lets tags through."""
     found = []
+    static = [f"roles/{role}/tasks/main.yml" for role in ran(tree)]
     for name in tree.match("roles/*/*/**/*.yml", "roles/*/templates/**/*", "playbooks/*.yml"):
         for number, line in enumerate(tree.text(name).splitlines(), 1):
             code = line.partition(" #")[0]
@@ -158,7 +174,7 @@ def no_forbidden_words(tree: Tree) -> list[str]:
                 continue
             found += [f"{name}:{number}: fact {match[0]}" for match in FACT.finditer(code)]
             found += [f"{name}:{number}: random"] if re.search(r"\|\s*random\b|lookup\('random_choice", code) else []
-            if name.endswith("tasks/main.yml") and "include_tasks" in code:
+            if name in static and "include_tasks" in code:
                 found.append(f"{name}:{number}: include_tasks where import_tasks lets tags through")
     return found
 
@@ -327,9 +343,14 @@ def purposes_reach_what_they_name(tree: Tree) -> list[str]:
 
 
 def ran(tree: Tree) -> list[str]:
-    """The roles that a playbook lists."""
+    """The roles whose main tasks a playbook runs, but for the one that resolves the site for every tag."""
     plays = [play for name in tree.match("playbooks/*.yml") for play in tree.yaml(name) if isinstance(play, dict)]
-    return sorted({str(row["role"]).rpartition(".")[2] for play in plays for row in play.get("roles", [])})
+    found = {str(row["role"]) for play in plays for row in play.get("roles", [])}
+    for task in (task for play in plays for task in walk(play.get("tasks"))):
+        told = arguments_of(task)
+        if module_of(task).endswith(("import_role", "include_role")) and "tasks_from" not in told:
+            found.add(str(told["name"]))
+    return sorted(role.rpartition(".")[2] for role in found if "{{" not in role and role != "web2py.deploy.site")
 
 
 def reached(tree: Tree, role: str, entry: dict[str, Any]) -> list[dict[str, Any]]:
@@ -344,6 +365,9 @@ def purpose(task: dict[str, Any]) -> str:
     if str(arguments_of(task).get("name")) == "web2py.deploy.packages":
         return "install"
     staging = ("web2py.deploy.web2py_source", "web2py.deploy.applications")
+    # Whoever judges what was found of a site changes nothing either.
+    if module_of(task) == "web2py.deploy.site_status" or "__status_found" in str(arguments_of(task)):
+        return "verify"
     return "content" if module_of(task) in staging else "configure"
 
 

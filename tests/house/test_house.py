@@ -13,12 +13,16 @@ from tests.house.tree import Tree
 ROOT = Path(__file__).resolve().parents[2]
 TASK = "- name: Main is there\n  "
 RUNS_A = "- hosts: all\n  roles: [{role: web2py.deploy.a}]\n"
+TAKES_A = "- hosts: all\n  tasks: [{ansible.builtin.include_role: {name: web2py.deploy.a}}]\n"
 SPEC = "argument_specs:\n  main:\n    short_description: Sample\n    options:\n      "
 MODULE = 'DOCUMENTATION = """\nmodule: x\noptions:\n  a: {description: A}\n"""\nf(argument_spec=dict(b=1))\n'
 
 # rule: files of a checkout that breaks it, one sample per way to break it
 SAMPLES: dict[Callable[[Tree], list[str]], list[dict[str, str]]] = {
     roles.files_of_a_role: [{"roles/a/tasks/main.yml": "x"}],
+    roles.pages_say_what_a_role_leaves: [
+        {"roles/a/tasks/main.yml": "x", "roles/a/README.md": "**What it changes on the host**: x\n**Remove**: x\n"},
+    ],
     roles.task_files_are_short: [{"roles/a/tasks/main.yml": "#\n" * 46}, {"roles/a/tasks/b.yml": "#\n" * 121}],
     roles.inputs_are_few: [{"roles/a/defaults/main.yml": "".join(f"a_{n}: 1\n" for n in range(26))}],
     roles.tasks_are_named_as_outcomes: [
@@ -54,7 +58,7 @@ SAMPLES: dict[Callable[[Tree], list[str]], list[dict[str, str]]] = {
         {"roles/a/tasks/b.yml": "when: ansible_distribution == 'Debian'"},
         {"roles/a/templates/b.j2": "{{ ansible_facts['os_family'] }}"},
         {"roles/a/tasks/b.yml": "x: '{{ [1, 2] | random }}'"},
-        {"roles/a/tasks/main.yml": "- ansible.builtin.include_tasks: b.yml"},
+        {"playbooks/site.yml": RUNS_A, "roles/a/tasks/main.yml": "- ansible.builtin.include_tasks: b.yml"},
     ],
     roles.no_code_in_comments: [{"roles/a/tasks/b.yml": "# - name: Old task\n"}],
     roles.handlers_are_few_verbs: [
@@ -120,6 +124,7 @@ SAMPLES: dict[Callable[[Tree], list[str]], list[dict[str, str]]] = {
             "roles/a/tasks/main.yml": TASK + "ansible.builtin.include_vars: b.yml\n  tags: [configure]",
         },
         {"playbooks/site.yml": RUNS_A, "roles/a/tasks/main.yml": TASK + "web2py.deploy.applications: {site: x}"},
+        {"playbooks/site.yml": TAKES_A, "roles/a/tasks/main.yml": TASK + "web2py.deploy.applications: {site: x}"},
         {
             "playbooks/site.yml": RUNS_A,
             "roles/a/tasks/main.yml": TASK + "ansible.builtin.import_tasks: b.yml\n  tags: [configure]",
@@ -130,6 +135,7 @@ SAMPLES: dict[Callable[[Tree], list[str]], list[dict[str, str]]] = {
         {"plugins/filter/a.py": "pass\n"},
         {"plugins/filter/a.py": project.HEADER + "pass\n" * 61},
         {"plugins/modules/a.py": project.HEADER + "pass\n" * 151},
+        {"plugins/module_utils/_a.py": project.HEADER + "pass\n" * 351},
     ],
     project.module_utils_are_pure_and_private: [
         {"plugins/module_utils/public.py": "pass"},
@@ -143,7 +149,7 @@ SAMPLES: dict[Callable[[Tree], list[str]], list[dict[str, str]]] = {
     ],
     project.pure_code_has_unit_tests: [{"plugins/module_utils/_a.py": "pass"}],
     project.scenarios_hold_no_copies: [
-        {"molecule/a/molecule.yml": "#\n" * 25},
+        {"molecule/a/molecule.yml": "#\n" * 33},
         {"molecule/a/converge.yml": "x"},
     ],
     project.no_two_files_are_equal: [{"a": "the same\ntwo lines\n", "b/c": "the same\ntwo lines\n"}],

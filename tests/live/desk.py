@@ -14,6 +14,7 @@ import yaml
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tools"))
 from bed import Bed, Host  # noqa: E402, F401
+from run_tests import ARCHIVES, GENTLY  # noqa: E402, F401
 
 BIN = Path(sys.executable).parent
 
@@ -51,7 +52,7 @@ class Desk:
 
     def ansible(self, *words: str, timeout: int = 900) -> Run:
         done = subprocess.run(
-            [BIN / words[0], *words[1:]], cwd=self.folder, env=self.environment, stdin=subprocess.DEVNULL,
+            [*GENTLY, BIN / words[0], *words[1:]], cwd=self.folder, env=self.environment, stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=timeout, check=False,
         )  # fmt: skip
         return Run(done.returncode, done.stdout)

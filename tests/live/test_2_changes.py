@@ -37,6 +37,15 @@ def test_the_purposes_share_the_work(desk: Desk) -> None:
     assert desk.play("site").status == 0
 
 
+def test_tags_of_roles_put_new_code_live(desk: Desk) -> None:
+    """The words of README.md: the release and its server, and nothing of the front end."""
+    staged, settings = desk.on_host(STAGED), desk.on_host(SETTINGS)
+    run = desk.play("site", "--tags", "applications,uwsgi", **CHOICES)
+    assert run.status == 0 and run.changed > 0, run.output
+    assert desk.on_host(STAGED) != staged and desk.on_host("sha256sum /etc/nginx/sites-available/*") in settings
+    assert desk.play("site").status == 0
+
+
 def test_a_reload_is_told_once(desk: Desk) -> None:
     """Not by writing the settings and by a signal; there is a file to touch all the same."""
     journal = "journalctl -u web2py -o cat | grep -c 'binary reloading uWSGI'"

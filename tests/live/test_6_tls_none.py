@@ -9,7 +9,8 @@ LISTENING = "ss -Hltn sport = :443"
 
 
 def test_nothing_of_tls_stays(desk: Desk) -> None:
-    assert desk.play("site").status == 0
+    run = desk.play("site")
+    assert run.status == 0, run.output
     run = desk.play("site", web2py_tls={"provider": "none"})
     assert run.status == 0 and "http://www.example.org answers 200" in run.output, run.output
     assert desk.on_host(LEFT, check=False) == ""

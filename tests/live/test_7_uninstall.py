@@ -64,3 +64,14 @@ def test_what_the_inventory_named_before_goes_too(desk: Desk) -> None:
     assert desk.on_host("systemctl is-active nginx", check=False).strip() == "inactive"
     again = desk.play("uninstall", web2py_purge="web2py", **words)
     assert (again.status, again.changed) == (0, 0), again.output
+
+
+def test_apache_goes_on_without_the_site_and_is_stopped_if_told(desk: Desk) -> None:
+    words = {"web2py_front_end": "apache", "web2py_app_server": "mod_wsgi"}
+    for told, state in ({}, "active"), ({"apache_remove_server": True}, "inactive"):
+        run = desk.play("site", **words)
+        assert run.status == 0, run.output
+        run = desk.play("uninstall", web2py_purge="web2py", **words, **told)
+        assert run.status == 0, run.output
+        assert desk.on_host(MINE, check=False) == ""
+        assert desk.on_host("systemctl is-active apache2", check=False).strip() == state

@@ -142,3 +142,10 @@ def test_firewalld_is_asked_where_it_is() -> None:
 @pytest.mark.parametrize(("front_end", "server"), PAIRS)
 def test_enforcing_is_accepted_where_a_module_is_written(front_end: str, server: str) -> None:
     assert problems(pair(front_end, server), ROCKY) == []
+
+
+def test_keys_of_sessions_between_hosts_are_keys() -> None:
+    site = resolved(UNPROVEN, ROCKY)
+    site["tls"]["sessions"] = {"folder": "/var/lib/web2py_tls"}
+    text = told("__red_hat_module_text", site)
+    assert '"/var/lib/web2py_tls(/.*)?" any (system_u object_r cert_t' in labels(text)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tools.docs import content_block, prose, put, stale, table
+from tools.docs import content_block, documentation, prose, put, stale, table
 
 OPTIONS = {
     "a_words": {"type": "str", "choices": ["x", "y"], "default": "x", "description": "One O(a_list) or V(none|both)."},
@@ -60,3 +60,23 @@ def test_written_pages_are_stale_no_more(tmp_path: Path) -> None:
     assert "Take a away" in (tmp_path / "roles/a/README.md").read_text()
     assert stale(tmp_path) == {}
     assert content_block(tmp_path).splitlines() == ["**Roles**", "", "- `web2py.deploy.a`: The a"]
+
+
+def test_documentation_takes_what_fragments_say(tmp_path: Path) -> None:
+    for name in ("modules", "doc_fragments"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "doc_fragments/_x.py").write_text(
+        'class ModuleDocFragment:\n    DOCUMENTATION = "options: {a: {type: int}}"\n'
+        '    READS = "attributes: {check_mode: {support: full}}"\n'
+    )
+    module = tmp_path / "modules/m.py"
+    module.write_text(
+        'DOCUMENTATION = """\nextends_documentation_fragment: [n.c._x, n.c._x.reads]\n'
+        'options: {a: {type: str}, b: {}}\n"""\n'
+    )
+    found = documentation(module)
+    # The module's own word counts.
+    assert found["options"] == {"a": {"type": "str"}, "b": {}} and set(found["attributes"]) == {"check_mode"}
+    module.write_text("x = 1\n")
+    with pytest.raises(ValueError, match="no DOCUMENTATION"):
+        documentation(module)

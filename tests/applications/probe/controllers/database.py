@@ -17,6 +17,16 @@ def insert():
     return response.json({"id": number, "count": db(db.note).count()})
 
 
+def unkept():
+    """A row that the database takes and, at the end of the request, does not keep: it refers to none."""
+    session.forget(response)
+    wanted = "REFERENCES unkept DEFERRABLE INITIALLY DEFERRED"
+    db.executesql(f"CREATE TEMPORARY TABLE unkept (id INTEGER PRIMARY KEY, other INTEGER {wanted})")
+    db.note.insert(name="unkept")
+    db.executesql("INSERT INTO unkept VALUES (1, 2)")
+    return response.json({"count": db(db.note.name == "unkept").count()})
+
+
 def read():
     session.forget(response)
     row = db.note(request.args(0))

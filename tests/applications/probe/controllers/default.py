@@ -77,6 +77,7 @@ def cache_disk():
 
 def slow():
     seconds = min(float(request.args(0) or 1), LONGEST_WAIT_SECONDS)
+    (Path(request.folder) / "cache" / "slow").write_text(str(os.getpid()))
     time.sleep(seconds)
     return response.json({"pid": os.getpid(), "seconds": seconds})
 

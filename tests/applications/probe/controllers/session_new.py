@@ -5,3 +5,8 @@
 def index():
     session.seen = request.now.isoformat()
     return "A session was begun"
+
+
+def without():
+    """The same page, where a site may do without its session."""
+    return index()

@@ -26,6 +26,37 @@ def place(tmp_path: Path, owner: Owner) -> Place:
     return Place(str(tmp_path / "root"), str(tmp_path / "state"), str(tmp_path / "settings"), owner, tuple(owner))
 
 
+@pytest.fixture
+def site(tmp_path: Path) -> dict[str, Any]:
+    """A site whose folders are the test's own; nobody listens on its ports."""
+    for name in (
+        "state/applications/starter/sessions/abc/def",
+        "state/applications/starter/errors",
+        "settings",
+        "root",
+    ):
+        (tmp_path / name).mkdir(parents=True)
+    return {
+        "name": "shop",
+        "url": "https://www.example.org",
+        "domain": "www.example.org",
+        "user": "nobody-of-that-name",
+        "ports": {"http": 1, "https": 1},
+        "paths": {
+            "root": str(tmp_path / "root"),
+            "state": str(tmp_path / "state"),
+            "settings": str(tmp_path / "settings"),
+            "current": str(tmp_path / "current"),
+            "environment": str(tmp_path / "environment"),
+        },
+        "applications": [{"name": "starter", "check_path": "/starter/default/index"}],
+        "routes": {"default_application": "starter"},
+        "admin": {"mode": "tunnel", "tunnel_port": 1, "networks": []},
+        "front_end": {"name": "nginx", "unit": "nginx.service", "trusted_proxies": ["192.0.2.1"]},
+        "tls": {"provider": "self_signed", "certificate": "/none", "ca": "/none"},
+    }
+
+
 def names(folder: str | Path) -> list[str]:
     """What lies in a folder."""
     return sorted(path.name for path in Path(folder).iterdir())

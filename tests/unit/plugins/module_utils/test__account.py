@@ -161,6 +161,8 @@ def test_root_does_not_make_sites_in_accounts_nor_looks_at_their_folders_for_oth
 def test_a_faulty_mapping_is_told_once() -> None:
     told = problems({**choose(), "web2py_account": "port"}, host())
     assert [problem.partition(" ")[0] for problem in told] == ["web2py_account"]
+    server = {"web2py_database": {"type": "postgresql"}, "web2py_database_password": "a password"}
+    assert any("no server of its own" in text for text in problems({**choose(), **server}, host()))
     assert account_problems({**examine_account(OPTIONS, choose(), host())[0], "web2py_account": None}, host(), ()) == []
 
 

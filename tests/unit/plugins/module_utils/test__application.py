@@ -1,14 +1,12 @@
 from __future__ import annotations
 
-import gzip
-import os
 import stat
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from ansible_collections.web2py.deploy.plugins.module_utils import _application
+from ansible_collections.web2py.deploy.plugins.module_utils import _application, _twins
 from ansible_collections.web2py.deploy.plugins.module_utils._base import Place
 from ansible_collections.web2py.deploy.plugins.module_utils._run import Problem
 from ansible_collections.web2py.deploy.plugins.module_utils._source import Found
@@ -53,44 +51,6 @@ def test_byte_code_stays_only_where_it_is_the_application(tmp_path: Path, source
     assert (tmp_path / "compiled").exists() is kept
 
 
-def test_compressed_twins_are_small_equal_in_time_and_repeatable(tmp_path: Path) -> None:
-    text = "body { color: red }\n" * 100
-    for name in ("a.css", "b.JS", "c.png", "tiny.css"):
-        (tmp_path / name).write_text(text if name != "tiny.css" else "a{}")
-    (tmp_path / "random.txt").write_bytes(os.urandom(1000))
-    os.utime(tmp_path / "a.css", (1000, 1000))
-    _application.compress(str(tmp_path), True)
-    assert {path.name for path in tmp_path.glob("*.gz")} == {"a.css.gz", "b.JS.gz"}
-    assert gzip.decompress((tmp_path / "a.css.gz").read_bytes()).decode() == text
-    assert (tmp_path / "a.css.gz").stat().st_mtime == 1000
-    assert (tmp_path / "a.css.gz").read_bytes()[4:8] == bytes(4), "the header holds no time"
-
-
-TEXT = b"body { color: red }\n" * 100
-GOOD = gzip.compress(TEXT, 1)
-
-
-@pytest.mark.parametrize("wanted", [True, False])
-@pytest.mark.parametrize("twin", [gzip.compress(b"yesterday"), gzip.compress(TEXT + b"more"), GOOD[:-9], b"none", None])
-def test_a_twin_that_is_not_the_same_is_never_left(tmp_path: Path, twin: bytes | None, wanted: bool) -> None:
-    (tmp_path / "a.css").write_bytes(TEXT)
-    if twin is None:
-        (tmp_path / "a.css.gz").symlink_to("/etc/passwd")
-    else:
-        (tmp_path / "a.css.gz").write_bytes(twin)
-    _application.compress(str(tmp_path), wanted)
-    assert (tmp_path / "a.css.gz").exists() is wanted
-    assert not wanted or gzip.decompress((tmp_path / "a.css.gz").read_bytes()) == TEXT
-
-
-@pytest.mark.parametrize("wanted", [True, False])
-def test_a_twin_of_the_authors_own_stays(tmp_path: Path, wanted: bool) -> None:
-    (tmp_path / "a.css").write_bytes(TEXT)
-    (tmp_path / "a.css.gz").write_bytes(GOOD)
-    _application.compress(str(tmp_path), wanted)
-    assert (tmp_path / "a.css.gz").read_bytes() == GOOD
-
-
 def test_name_follows_what_is_in_the_part(place: Place) -> None:
     def name(
         application: dict[str, Any], found: Found = FOUND, base: dict[str, str] = BASE, python: str = "3.11"
@@ -105,6 +65,12 @@ def test_name_follows_what_is_in_the_part(place: Place) -> None:
         name(SHOP, Found(["directory", "e"], "")),
     )
     assert name(compiled) not in (name(compiled, base={**BASE, "web2py": "web2py-2"}), name(compiled, python="3.13"))
+
+
+def test_a_part_with_brotli_is_another(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    with_it = _application.part_name(SHOP, FOUND, place, BASE, "3.11")
+    monkeypatch.setattr(_application, "BROTLI", None)
+    assert _application.part_name(SHOP, FOUND, place, BASE, "3.11") != with_it
 
 
 def test_bundled_application_must_be_whole(place: Place) -> None:
@@ -131,6 +97,26 @@ def test_staged_bundle_is_closed_but_for_static_and_linked_to_its_state(
     assert modes == [0o751, 0o640, 0o755, 0o644]
     assert str(Path(part / "sessions").readlink()) == f"{place.state}/applications/shop/sessions"
     assert names(place.parts) == ["app-shop-1", "web2py-1"]
+
+
+def test_a_new_part_takes_over_what_brotli_made_before(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_application, "byte_compile", lambda *_: None)
+    tree = Path(place.part("web2py-1"), "applications/shop")
+    text = "body { color: red }\n" * 100
+    files(tree, controllers__default="x", views__x="")
+    for name in ("static/old.css", ".twins.json"):
+        (tree / name).parent.mkdir(exist_ok=True)
+        (tree / name).write_text(text)
+    application = {**SHOP, "source": {"type": "bundled"}}
+    found = _application.bundled("shop", place, "web2py-1")
+    _application.stage(place, "app-shop-1", application, found, {}, BASE)
+    packed = Path(place.part("app-shop-1"), "static/old.css.br").read_bytes()
+    (tree / "static/old.css").rename(tree / "static/new.css")
+    monkeypatch.setattr(_twins, "_brotli", lambda _data: pytest.fail("compressed again"))
+    _application.stage(place, "app-shop-2", application, found, {}, BASE, place.part("app-shop-1"))
+    part = Path(place.part("app-shop-2"))
+    assert (part / "static/new.css.br").read_bytes() == packed
+    assert stat.S_IMODE((part / ".twins.json").stat().st_mode) == 0o640
 
 
 def test_state_is_made_once_and_mended(place: Place) -> None:

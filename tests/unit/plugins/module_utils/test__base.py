@@ -3,12 +3,14 @@ from __future__ import annotations
 import py_compile
 import sys
 import zipfile
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
 from ansible_collections.web2py.deploy.plugins.module_utils import _base
 from ansible_collections.web2py.deploy.plugins.module_utils._base import Place
+from ansible_collections.web2py.deploy.plugins.module_utils._pip import Pip
 from ansible_collections.web2py.deploy.plugins.module_utils._run import Problem
 from tests.unit.plugins.module_utils.conftest import names
 
@@ -91,25 +93,25 @@ def test_failure_of_pip_names_addresses_without_what_opens_them(
 ) -> None:
     told = []
 
-    def run(argv: list[str], task: str, *_: object, **__: object) -> None:
-        told.append(task)
-        if "pip" in argv:
-            assert requirement in Path(argv[-1]).read_text()
+    class Failing(Pip):
+        def run(self, _python: str, words: Sequence[str], task: str, *_: object, **__: object) -> None:
+            told.append(task)
+            assert requirement in Path(words[-1]).read_text()
             raise Problem(task)
 
-    monkeypatch.setattr(_base, "run", run)
+    monkeypatch.setattr(_base, "run", lambda _argv, task, *_: told.append(task))
     with pytest.raises(Problem, match=r"pip: installing .*https://example.org/x"):
-        _base.stage_environment(place, "environment-x", [requirement])
+        _base.stage_environment(place, "environment-x", [requirement], Failing(place.parts))
     assert "t0ken" not in str(told)
     with pytest.raises(Problem) as caught:
-        _base.stage_environment(place, "environment-x", [f"--find-links={requirement}"])
+        _base.stage_environment(place, "environment-x", [f"--find-links={requirement}"], Failing(place.parts))
     assert "t0ken" not in str(caught.value)
 
 
 @pytest.mark.parametrize("requirement", ["--index-url=https://example.org", "a==1\n-e ."])
 def test_options_are_no_requirements(place: Place, requirement: str) -> None:
     with pytest.raises(Problem, match="is not a requirement"):
-        _base.stage_environment(place, "environment-x", [requirement])
+        _base.stage_environment(place, "environment-x", [requirement], Pip(place.parts))
 
 
 @pytest.mark.parametrize(("more", "mode"), [(0, 0o700), (1, 0o755)])
@@ -123,7 +125,7 @@ def test_nobody_else_uses_the_environment_of_an_account(
 
     monkeypatch.setattr(_base, "run", run)
     user = (place.account[0] + more, place.account[1])
-    _base.stage_environment(place._replace(account=user), "environment-x", [])
+    _base.stage_environment(place._replace(account=user), "environment-x", [], Pip(place.parts))
     assert Path(place.part("environment-x")).stat().st_mode & 0o777 == mode
 
 

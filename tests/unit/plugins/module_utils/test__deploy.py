@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import functools
 import json
 import tarfile
 from pathlib import Path
@@ -9,7 +11,14 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.web2py.deploy.plugins.module_utils import _application, _base, _deploy, _release
+from ansible_collections.web2py.deploy.plugins.module_utils import (
+    _application,
+    _base,
+    _deploy,
+    _migrate,
+    _release,
+    _rows,
+)
 from ansible_collections.web2py.deploy.plugins.module_utils._base import Place
 from ansible_collections.web2py.deploy.plugins.module_utils._run import Problem
 from tests.unit.plugins.module_utils.conftest import names
@@ -37,6 +46,7 @@ class Host:
             "log_level": "WARNING",
             "request_log": False,
             "profiles": 0,
+            "performance": {"level": "fast", "sessionless": []},
             "admin": CLOSED,
             "secure_cookies": True,
             "server": {"name": "uwsgi", "cpus": 2, "memory_mb": 2048},
@@ -82,7 +92,7 @@ def host(place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Host:
     monkeypatch.setattr(_base, "place_of", lambda _site: place)
     monkeypatch.setattr(_base, "host_python", lambda: "3.13")
     monkeypatch.setattr(_base, "byte_compile", lambda *_: None)
-    monkeypatch.setattr(_base, "stage_environment", lambda place, name, _: Path(place.part(name)).mkdir())
+    monkeypatch.setattr(_base, "stage_environment", lambda place, name, *_: Path(place.part(name)).mkdir())
     monkeypatch.setattr(_application, "byte_compile", lambda *_: None)
     monkeypatch.setattr(_application, "seed", lambda *_: None)
     monkeypatch.setattr(_release, "check", check)
@@ -190,6 +200,22 @@ def test_way_back_needs_nothing_staged_and_old_releases_go(host: Host) -> None:
     assert host.deploy()["release"] == contents["333"]["release"]
 
 
+def test_a_new_part_knows_the_one_that_serves(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was compressed for that is not compressed again."""
+    formers: list[str] = []
+
+    def leave_twins(static: str, wanted: bool, former: str) -> dict[str, str]:
+        formers.append(former)
+        return {}
+
+    monkeypatch.setattr(_application, "leave_twins", leave_twins)
+    host.stage()
+    for text in ("1", "22"):
+        host.bring("shop", controllers__default=text)
+        host.deploy()
+    assert formers[0] == "" and Path(formers[1], "controllers/default.py").read_text() == "1"
+
+
 def test_application_that_is_taken_away_keeps_its_data_and_loses_its_secrets(host: Host) -> None:
     host.site["applications"].append(
         {"name": "blog", "source": {"type": "directory", "path": "blog"}, "compile": False, "compress": True}
@@ -244,3 +270,150 @@ def test_order_of_the_steps_is_told(host: Host, monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(_base, "place_of", lambda _site: None)
     with pytest.raises(Problem, match="user shop does not exist"):
         host.stage()
+
+
+def test_a_migration_comes_before_the_check_and_a_failed_one_leaves_what_serves(
+    host: Host, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[str] = []
+
+    def migrate(_site: Any, _place: Any, release: str, names: list[str]) -> dict[str, list[str]]:
+        told.append(f"migrate {Path(release).name} {','.join(names)}")
+        if host.broken:
+            raise Problem("The migration failed.")
+        return {"shop": ["CREATE TABLE t("]}
+
+    @contextlib.contextmanager
+    def closed(_site: Any, names: list[str], _hold: float) -> Any:
+        told.append("close")
+        yield
+        told.append("open")
+
+    monkeypatch.setattr(_migrate, "migrate", migrate)
+    monkeypatch.setattr(_migrate, "closed", closed)
+    host.site["paths"]["current"] = f"{host.place.root}/current"
+    run = functools.partial(_deploy.deploy, host.site, host.private, host.local, False, migrate=["shop"])
+    host.stage()
+    first = run()
+    assert told == ["close", f"migrate {first['release']} shop", "open"]
+    assert first["migrated"] == {"shop": ["CREATE TABLE t("]} and "migrated shop: CREATE" in first["diff"]["after"]
+    # Nothing new but the question: asked again, of the release that serves.
+    assert run()["changed"] and run()["release"] == first["release"]
+    host.deploy()
+    host.bring("shop", controllers__default="22")
+    host.broken = True
+    with pytest.raises(Problem, match="The migration failed"):
+        run()
+    assert _release.current(host.place) == first["release"]
+
+
+@pytest.mark.parametrize(
+    ("names", "runtime", "words"),
+    [(["shp", "x"], None, "'shp': is no application.*'x'"), (["shop"], {}, "older than maintenance")],
+)
+def test_a_migration_that_cannot_be_is_refused_first(host: Host, names: list[str], runtime: Any, words: str) -> None:
+    host.site["paths"]["current"] = f"{host.place.root}/current"
+    if runtime is not None:
+        Path(host.place.root, "current").mkdir(parents=True)
+        Path(host.place.root, "current/runtime.json").write_text(json.dumps(runtime))
+    with pytest.raises(Problem, match=f"(?s)Nothing was changed.*{words}"):
+        _deploy.deploy(host.site, host.private, host.local, False, migrate=names)
+
+
+@pytest.fixture
+def migrations(host: Host, monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+    """What was migrated, and who was kept out meanwhile."""
+    found: list[Any] = []
+
+    @contextlib.contextmanager
+    def closed(_site: Any, names: Any, hold: float) -> Any:
+        found.append(("closed", sorted(names)))
+        if hold:
+            found.append(("held", []))
+        yield
+
+    def migrate(_site: Any, _place: Any, _folder: str, names: Any) -> dict[str, list[str]]:
+        found.append(("migrated", sorted(names)))
+        if host.broken:
+            raise Problem("The migration failed.")
+        return {name: [f"CREATE TABLE {name}"] for name in names}
+
+    monkeypatch.setattr(_migrate, "closed", closed)
+    monkeypatch.setattr(_migrate, "migrate", migrate)
+    monkeypatch.setattr(_deploy._databases, "changed", lambda *_: {})
+    monkeypatch.setattr(_deploy._maintenance, "runtime_of", lambda _site: None)
+    host.site["applications"][0]["settings"] = {
+        "database": {"type": "sqlite", "replaces": []}, "sessions": {"store": "file", "expiry": 60},
+        "cache": {"store": "ram"}, "tickets": {"store": "file"}, "migrate": False,
+    }  # fmt: skip
+    return found
+
+
+def test_tables_are_made_once_for_new_code(host: Host, migrations: list[Any]) -> None:
+    host.stage()
+    done = host.deploy()
+    assert done["migrated"] == {"shop": ["CREATE TABLE shop"]} and "CREATE TABLE shop" in done["diff"]["after"]
+    assert migrations == [("migrated", ["shop"])]
+    assert not host.deploy()["changed"]
+    host.site["log_level"] = "ERROR"
+    assert host.deploy()["changed"] and migrations == [("migrated", ["shop"])]
+    host.bring("shop", controllers__default="22")
+    host.deploy()
+    assert migrations == [("migrated", ["shop"])] * 2
+
+
+def test_rows_of_sqlite_come_before_the_check_and_visitors_stay_outside(
+    host: Host, migrations: list[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def bring(_site: Any, _place: Any, _folder: str, names: Any, replace: bool) -> list[dict[str, Any]]:
+        migrations.append(("replaced" if replace else "brought", names))
+        row = {"application": "shop", "tables": {"t": {"rows": 3, "brought": 3}}, "left": {}, "columns": []}
+        return [{**row, "stamps": {}}]
+
+    monkeypatch.setattr(_rows, "bring", bring)
+    monkeypatch.setattr(_rows, "_systemctl", lambda *_words: "")
+    host.site["applications"][0]["settings"]["database"] = {"type": "sqlite", "replaces": []}
+    with pytest.raises(Problem, match=r"Nothing was changed:\nshop has no database on a server. Choose a server"):
+        _deploy.deploy(host.site, host.private, host.local, False, rows=["shop"])
+    host.stage()
+    monkeypatch.setattr(_deploy._databases, "drop", lambda *_words: None)
+    host.site["applications"][0]["settings"]["database"] = {"type": "postgresql", "name": "web2py_shop"}
+    run = functools.partial(_deploy.deploy, host.site, host.private, host.local, rows=["shop"])
+    dry = run(check_mode=True)
+    assert "rows of shop: brought from SQLite" in dry["diff"]["after"] and migrations == []
+    host.broken = False
+    done = run(check_mode=False)
+    assert migrations == [("closed", ["shop"]), ("held", []), ("migrated", ["shop"]), ("brought", ["shop"])]
+    assert "rows of shop: 3 in 1 tables are on the server" in done["diff"]["after"]
+    migrations.clear()
+    assert not run(check_mode=False)["changed"] and migrations == []
+    assert run(check_mode=False, replace_rows=True)["changed"]
+    assert migrations == [("closed", ["shop"]), ("held", []), ("migrated", ["shop"]), ("replaced", ["shop"])]
+    migrations.clear()
+    # Another host does it.
+    run(check_mode=False, replace_rows=True, elsewhere="first")
+    assert migrations == []
+
+
+def test_tables_are_made_without_visitors_where_that_is_asked_for(host: Host, migrations: list[Any]) -> None:
+    host.stage()
+    _deploy.deploy(host.site, host.private, host.local, False, migrate=["shop"])
+    assert migrations == [("closed", ["shop"]), ("migrated", ["shop"])]
+
+
+def test_another_host_makes_the_tables(host: Host, migrations: list[Any]) -> None:
+    host.stage()
+    _deploy.deploy(host.site, host.private, host.local, False, migrate=["shop"], elsewhere="first")
+    assert migrations == []
+
+
+def test_what_serves_stays_where_tables_cannot_be_made(host: Host, migrations: list[Any]) -> None:
+    host.stage()
+    served = host.deploy()["release"]
+    host.bring("shop", controllers__default="22")
+    host.broken = True
+    with pytest.raises(Problem, match="migration failed"):
+        host.deploy()
+    assert _release.current(host.place) == served
+    host.broken = False
+    assert host.deploy()["migrated"]

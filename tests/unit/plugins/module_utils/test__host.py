@@ -96,7 +96,7 @@ def test_sites_leave_their_names_where_the_pattern_has_its_star(
         (tmp_path / name).touch()
     patterns = {"a": f"{tmp_path}/on/60-*.conf", "b": f"{tmp_path}/on/*", "c": f"{tmp_path}/etc/*/uwsgi.ini"}
     monkeypatch.setattr(_host, "TRACES", patterns)
-    monkeypatch.setattr(_host, "RED_HAT_TRACES", {"a": f"{tmp_path}/etc/*/uwsgi.ini"})
+    monkeypatch.setattr(_host, "MORE_TRACES", {"a": f"{tmp_path}/etc/*/uwsgi.ini"})
     assert traces() == {"a": ["shop", "blog"], "b": ["60-shop", "byhand"], "c": ["blog"]}
 
 

@@ -20,7 +20,9 @@ from ansible_collections.web2py.deploy.plugins.module_utils._info import (
     problems,
     renewal,
     summary,
+    units_of,
 )
+from tests.unit.plugins.module_utils.test__health import BACKUP, DAY
 
 SITE: dict[str, Any] = {
     "name": "web2py",
@@ -58,6 +60,46 @@ def test_a_good_site_has_no_problem() -> None:
     assert problems(SITE, FOUND) == []
 
 
+NOTICE = {"site": True, "applications": [], "operators": [], "message": "", "retry_seconds": 300}
+
+
+@pytest.mark.parametrize(
+    ("notice", "page", "health", "good"),
+    [
+        (NOTICE, 503, 503, True),
+        (NOTICE, 200, 503, True),  # who asks is an operator
+        (NOTICE, 503, 200, False),
+        (NOTICE, 500, 503, False),
+        ({**NOTICE, "site": False, "applications": ["starter"]}, 503, 200, True),
+        ({**NOTICE, "site": False, "applications": ["starter"]}, 503, 503, False),
+        ({**NOTICE, "site": False, "applications": ["blog"]}, 503, 200, False),
+        (
+            {**NOTICE, "site": False, "migration": {"applications": ["starter"], "until": time.time() + 9999}},
+            503,
+            200,
+            True,
+        ),
+        (
+            {**NOTICE, "site": False, "migration": {"applications": ["starter"], "until": time.time() - 9}},
+            503,
+            200,
+            False,
+        ),
+        (None, 503, 200, False),
+    ],
+)
+def test_a_site_in_maintenance_is_well(notice: Any, page: int, health: int, good: bool) -> None:
+    seen = found(maintenance=notice, page={"status": page}, health={"status": health})
+    assert (problems(SITE, seen) == []) is good
+
+
+def test_maintenance_is_the_first_thing_that_is_told() -> None:
+    assert "maintenance" not in " ".join(summary(SITE, FOUND))
+    assert summary(SITE, found(maintenance=NOTICE))[0].startswith("In maintenance: the whole site. ")
+    some = {**NOTICE, "site": False, "applications": ["blog", "shop"]}
+    assert "In maintenance: blog, shop." in summary(SITE, found(maintenance=some))[0]
+
+
 @pytest.mark.parametrize(
     "changes, word",
     [
@@ -82,6 +124,17 @@ def test_a_good_site_has_no_problem() -> None:
 )
 def test_what_keeps_a_site_from_being_called_up_is_said(changes: dict[str, Any], word: str) -> None:
     assert any(word in line for line in problems(SITE, found(**changes)))
+
+
+def test_backups_belong_to_a_site_that_is_well() -> None:
+    site = {**SITE, "backup": {"unit": "web2py-backup", "drill_unit": "web2py-drill", "repository": "/srv/b"}}
+    assert units_of(site)[-2:] == ["web2py-backup.timer", "web2py-drill.timer"]
+    late = {**BACKUP, "backup_seconds": 9 * DAY, "proven_seconds": None, "first_seconds": 1}
+    said = problems(site, found(backup=late))
+    # What is only a warning does not fail a run.
+    assert said == ["the last good backup is 9 days old. Do: systemctl start web2py-backup.service"]
+    assert problems(site, found(backup=BACKUP)) == []
+    assert any(line.startswith("Last good backup 60 minutes old") for line in summary(site, found(backup=BACKUP)))
 
 
 @pytest.mark.parametrize("status", [200, 303, 401, 403])
@@ -186,7 +239,7 @@ def test_days_come_from_the_file_where_this_host_cannot_verify(tmp_path: Path) -
 
 
 def test_a_link_tells_whether_the_authority_gave_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_info, "_unit_states", lambda units: dict.fromkeys(units, "active"))
+    monkeypatch.setattr(_info, "unit_states", lambda units: dict.fromkeys(units, "active"))
     site = {"tls": {**ACME["tls"], "certificate": str(tmp_path / "live/certificate.pem")}}
     (tmp_path / "live").symlink_to(".")
     assert renewal(site) == {"timer": "active", "service": "active", "got": False}

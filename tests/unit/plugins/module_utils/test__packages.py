@@ -4,8 +4,10 @@ from ansible_collections.web2py.deploy.plugins.module_utils._packages import pac
 
 
 def test_each_word_adds_its_packages_once_and_in_order() -> None:
-    assert packages([]) == ["ca-certificates", "python3-venv"]
-    assert packages(["nginx", "git", "git"]) == ["ca-certificates", "git", "logrotate", "nginx", "python3-venv"]
+    assert packages([]) == ["ca-certificates", "python3-brotli", "python3-venv"]
+    assert packages(["nginx", "git", "git"]) == [
+        "ca-certificates", "git", "logrotate", "nginx", "python3-brotli", "python3-venv"
+    ]  # fmt: skip
 
 
 def test_another_family_has_other_packages() -> None:

@@ -74,6 +74,23 @@ def test_files_left_by_mistake_are_hidden(name: str) -> None:
     assert re.search(made()["hidden"], f"/shop/static/{name}", re.IGNORECASE)
 
 
+@pytest.mark.parametrize(
+    ("told", "encodings"),
+    [
+        ("", []),
+        ("gzip, deflate, br", ["br", "gzip"]),
+        ("GZIP;q=0.5,BR;q=1.0", ["br", "gzip"]),
+        ("gzip;q=0, br;q=0.0", []),
+        ("gzip ; q=0.000, br ;q=0.001", ["br"]),
+        ("xbr, br-x, x-gzip, gzipped", []),
+        ("*", []),
+    ],
+)
+def test_a_visitor_names_what_he_reads(told: str, encodings: list[str]) -> None:
+    named = [twin["encoding"] for twin in made()["twins"] if re.search(twin["accepted"], told, re.IGNORECASE)]
+    assert named == encodings
+
+
 def test_hsts_goes_with_https_only() -> None:
     assert made()["headers"]["Strict-Transport-Security"] == "max-age=300"
     assert "Strict-Transport-Security" not in made(web2py_tls={"provider": "none"})["headers"]

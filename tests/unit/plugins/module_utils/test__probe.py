@@ -43,6 +43,14 @@ def test_a_good_answer_gives_its_body(tmp_path: Path) -> None:
         assert probe(protocol, f"unix:{tmp_path}/{protocol}") == "fine"
 
 
+def test_a_site_in_maintenance_is_a_good_answer(tmp_path: Path) -> None:
+    serve(tmp_path / "s", b"HTTP/1.1 503 Service Unavailable\r\n\r\nmaintenance\n")
+    assert probe("http", f"unix:{tmp_path}/s") == "maintenance"
+    serve(tmp_path / "t", b"HTTP/1.1 503 Service Unavailable\r\n\r\nbusy")
+    with pytest.raises(Unanswered, match="503 Service Unavailable: busy"):
+        probe("http", f"unix:{tmp_path}/t")
+
+
 @pytest.mark.parametrize(
     ("answer", "words"),
     [(b"HTTP/1.1 500 NO\r\n\r\nwhy", "500 NO: why"), (b"", "without an answer"), (None, "within 0.2 s")],

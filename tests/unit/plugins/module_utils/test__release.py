@@ -31,6 +31,7 @@ SITE: dict[str, Any] = {
     "log_level": "WARNING",
     "request_log": False,
     "profiles": 0,
+    "performance": {"level": "fast", "sessionless": []},
     "admin": {"mode": "https", "ports": [443], "networks": [], "tunnel_port": 8002},
     "secure_cookies": True,
     "server": {"name": "uwsgi"},
@@ -173,6 +174,14 @@ def test_failed_check_says_why_and_who_serves(
         _release.check(place, "/release", "https://www.example.org", ["/"])
     assert words in str(caught.value)
     assert f"release {one} still serves" in str(caught.value)
+
+
+def test_a_good_check_leaves_what_is_on(place: Place, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    told = {"failures": [], "performance": {"level": "fast", "on": ["html"], "off": {"conn": "changed"}}}
+    done = subprocess.CompletedProcess([], 0, json.dumps(told), "")
+    monkeypatch.setattr(_release, "run", lambda *_, **__: done)
+    _release.check(place, str(tmp_path), "https://www.example.org", ["/"])
+    assert json.loads((tmp_path / "performance.json").read_text()) == told["performance"]
 
 
 def test_long_failure_keeps_its_head_and_its_end() -> None:

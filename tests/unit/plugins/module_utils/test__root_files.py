@@ -63,9 +63,10 @@ def test_runtime_learns_what_it_needs() -> None:
         "admin": {"mode": "tunnel", "tunnel_port": 8002, "ports": [8002], "networks": []},
         "server": {"name": "uwsgi"},
         "front_end": {"name": "nginx", "lacks": []},
-        "paths": {"state": "/var/lib/shop"},
+        "paths": {"state": "/var/lib/shop", "settings": "/etc/shop"},
         "request_log": True,
         "profiles": 5,
+        "performance": {"level": "fast", "sessionless": ["shop/api"]},
     }
     settings = json.loads(_root_files.runtime_json(site, {"web2py": "3.3.3", "python": "3.13"}))
     assert settings["admin"] == "tunnel"
@@ -74,4 +75,8 @@ def test_runtime_learns_what_it_needs() -> None:
     assert json.loads(_root_files.runtime_json(site, {}))["writes_forwarded"] is True
     assert settings["versions"]["web2py"] == "3.3.3"
     assert settings["request_log"] is True
+    assert (settings["performance"], settings["sessionless"]) == ("fast", ["shop/api"])
     assert settings["profiles"] == {"keep": 5, "folder": "/var/lib/shop/profiles"}
+    assert "request_seconds" not in settings
+    site |= {"server": {"name": "mod_wsgi"}, "limits": {"request_seconds": 60}}
+    assert json.loads(_root_files.runtime_json(site, {}))["request_seconds"] == 60

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,21 +11,8 @@ import yaml
 from ansible_collections.web2py.deploy.plugins.module_utils._host import PROVIDED, UNKNOWN
 from ansible_collections.web2py.deploy.plugins.module_utils._preflight import examine, examine_names
 from ansible_collections.web2py.deploy.plugins.module_utils._site import claims, resolve
+from tests.unit.plugins.module_utils.choices import HOST, OPTIONS, ROOT
 
-ROOT = Path(__file__).resolve().parents[4]
-OPTIONS = yaml.safe_load((ROOT / "roles/site/meta/argument_specs.yml").read_text())["argument_specs"]["main"]["options"]
-HOST: dict[str, Any] = {
-    "distribution": "debian",
-    "version": "12",
-    "python": "3.11.2",
-    "cpus": 2,
-    "memory_mb": 2048,
-    "packages": [],
-    "users": {"root": "/root"},
-    "listening": [],
-    "sites": [],
-    "units": ["cron.service"],
-}
 MOD_PYTHON = {"web2py_front_end": "apache", "web2py_app_server": "mod_python"}
 GIT = {"type": "git", "url": "https://git.example.org/shop.git", "version": "1.4.0"}
 
@@ -63,6 +49,9 @@ BAD = [
     ({"web2py_nonsense_word": 1}, "web2py_nonsense_word", "unknown"),
     ({"web2py_front_end": "ngnix"}, "web2py_front_end", "nearest is nginx"),
     ({"web2py_app_server": "passenger"}, "web2py_app_server", "uwsgi"),
+    (application(scheduler={"groups": ["a b"]}), "web2py_applications (shop).scheduler.groups", "not a name"),
+    (application(scheduler={"workers": "many"}), "web2py_applications[0].scheduler.workers", "whole number"),
+    (application(scheduler={"teams": ["main"]}), "web2py_applications[0].scheduler.teams", "groups"),
     ({"web2py_site": "Web2py"}, "web2py_site", "lower case"),
     ({"web2py_site": "a" * 32}, "web2py_site", "at most 31"),
     ({"web2py_site": "../etc"}, "web2py_site", "short name"),
@@ -372,6 +361,35 @@ def test_with_acme_the_front_end_reads_behind_a_link() -> None:
     assert resolved()["tls"]["acme"] is None and resolved()["tls"]["former"] == []
 
 
+SHARED = {"web2py_tls": {"provider": "provided", "certificate": "/c.pem", "key": "/k.pem"}}
+
+
+@pytest.mark.parametrize(
+    ("given", "hosts", "shared"),
+    [
+        (SHARED, ["web1", "web2"], True),
+        (SHARED, ["web1"], False),
+        ({}, ["web1", "web2"], False),
+        ({**SHARED, "web2py_front_end": "apache"}, ["web1", "web2"], False),
+    ],
+    ids=["the same certificate", "one host", "certificates of their own", "another front end"],
+)
+def test_hosts_with_one_certificate_share_the_keys_of_sessions(
+    given: dict[str, Any], hosts: list[str], shared: bool
+) -> None:
+    choices, found = examine(OPTIONS, {"web2py_domain": "www.example.org", **given}, HOST)
+    assert found == []
+    site = resolve(choices, HOST, site_hosts=hosts)
+    sessions = site["tls"]["sessions"]
+    assert (sessions and sessions["hosts"]) == (hosts if shared else None)
+    # What a backup saves does not hold the keys.
+    saved = tuple(f"{site['paths'][word]}/" for word in ("settings", "state"))
+    assert not (sessions and sessions["folder"].startswith(saved))
+    # What an earlier run has left goes where they are not shared any more.
+    before = {**HOST, "folders": {"/etc/web2py": "web2py"}, "traces": {"tls_sessions": ["web2py"]}}
+    assert resolve(choices, before, site_hosts=hosts)["tls"]["sessions_former"] == ([] if shared else ["tls_sessions"])
+
+
 def test_the_resolved_site_holds_no_secret() -> None:
     site = resolved({**ADMIN, **application(private_files={"appconfig.ini": "password = hunter2"})})
     assert "correct horse" not in str(site) and "hunter2" not in str(site)
@@ -467,6 +485,15 @@ def test_another_front_end_comes_in_the_place_of_the_first() -> None:
     assert site["server"]["former"] == ["uwsgi"]
 
 
+def test_the_tunnel_of_before_goes_only_where_there_is_one() -> None:
+    host = {**MADE, "traces": {"tunnel": ["web2py"]}}
+    https = {**ADMIN, "web2py_admin": "https", "web2py_admin_networks": ["192.0.2.0/24"]}
+    assert resolved({}, host)["admin"]["former"] == resolved(https, host)["admin"]["former"] == ["tunnel"]
+    assert resolved(ADMIN, host)["admin"]["former"] == []
+    assert resolved({}, {**MADE, "traces": {"tunnel": ["shop"]}})["admin"]["former"] == []
+    assert resolved({}, {"traces": host["traces"]})["admin"]["former"] == []
+
+
 def test_a_front_end_that_serves_others_is_not_replaced() -> None:
     host = {**MADE, "traces": {"nginx": ["other", "web2py"]}, "listening": [{"port": 80, "program": "nginx"}]}
     assert "port 80 is held by nginx" in problems({"web2py_front_end": "apache"}, host)[0]
@@ -539,3 +566,20 @@ def test_a_front_end_that_the_host_has_from_elsewhere() -> None:
     assert site["front_end"]["unit"] == "cherokee_web2py.service"
     assert "logrotate" in site["packages"]
     assert resolved({**CHEROKEE, "web2py_tls": {"provider": "none"}}, host)["ports"]["https"] is None
+
+
+def test_workers_of_a_scheduler_are_known_and_those_of_before_too() -> None:
+    units = [row["unit"] for row in resolved(application(scheduler={}))["scheduler"]]
+    assert units == ["web2py-scheduler@shop-main-1.service"]
+    assert resolved()["scheduler"] == resolved()["scheduler_former"] == []
+    before = {"folders": {"/etc/web2py": "web2py"}, "traces": {"scheduler": ["other", "web2py"]}}
+    assert resolved(host=before)["scheduler_former"] == ["scheduler"]
+    assert resolved(application(scheduler={}), before)["scheduler_former"] == []
+    assert resolved(host={"traces": before["traces"]})["scheduler_former"] == []
+
+
+def test_the_architecture_shows_every_part_of_the_resolved_site() -> None:
+    """The first contract is written down for people, too."""
+    page = (ROOT / "docs/architecture.md").read_text()
+    shown = yaml.safe_load(page.partition("```yaml\n")[2].partition("```")[0])
+    assert set(shown) == set(resolved())

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.web2py.deploy.plugins.module_utils._spec import Problem, nearest, shown, validate
+from ansible_collections.web2py.deploy.plugins.module_utils._spec import Problem, nearest, refusal, shown, validate
 
 OPTIONS: dict[str, Any] = {
     "name": {"type": "str", "default": "x"},
@@ -81,3 +81,12 @@ def test_the_nearest_name_or_all_names() -> None:
 def test_a_problem_reads_as_a_sentence_with_its_remedy() -> None:
     assert str(Problem("web2py_site", "'X'", "is wrong", "Mend it")) == "web2py_site = 'X': is wrong. Mend it."
     assert str(Problem("web2py_site", "", "missing", "Give it")) == "web2py_site: missing. Give it."
+
+
+def test_problems_are_told_all_at_once() -> None:
+    one = Problem("a", "'b'", "is wrong", "Mend it")
+    assert refusal("in the choices of x", [one])["msg"] == (
+        "Nothing was changed: 1 problem in the choices of x\n  1. a = 'b': is wrong. Mend it."
+    )
+    both = refusal("in the choices of x", [one, one])
+    assert both["failed"] and len(both["problems"]) == 2 and "2 problems" in both["msg"]

@@ -1,0 +1,4 @@
+# ruff: noqa: B018
+{
+    "Datei": ["Dateien"],
+}

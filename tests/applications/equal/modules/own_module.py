@@ -1,0 +1,5 @@
+"""A module of the application."""
+
+
+def said(words):
+    return "said %s" % words
