@@ -394,13 +394,15 @@ def remove_orphans() -> None:
 
 
 def make_key() -> None:
-    if KEY.exists() and KEY.with_suffix(".pub").exists():
-        return
-    KEY.parent.mkdir(parents=True, exist_ok=True)
-    KEY.unlink(missing_ok=True)
-    subprocess.run(
-        ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "web2py.deploy test bed", "-f", KEY], check=True
-    )
+    """Make the key of this checkout's hosts, once: beds of several purposes come up side by side."""
+    with alone(CACHE / "key.lock"):
+        if KEY.exists() and KEY.with_suffix(".pub").exists():
+            return
+        KEY.parent.mkdir(parents=True, exist_ok=True)
+        KEY.unlink(missing_ok=True)
+        subprocess.run(
+            ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "web2py.deploy test bed", "-f", KEY], check=True
+        )
 
 
 def wait(host: Host) -> None:
