@@ -40,10 +40,10 @@ from report import CACHE, ROOT, Problem, alone, is_root, log_path, say, tail
 
 BIN = Path(sys.executable).parent
 TEST = CACHE / "test"
-# A run spends a third of its work on making archives of modules: those of the same code are kept for all steps.
-ARCHIVES = {
+# Takes work off each run of a playbook.
+WARM = {
     "ANSIBLE_CALLBACK_PLUGINS": str(ROOT / "tools/callback"),
-    "ANSIBLE_CALLBACKS_ENABLED": "kept_archives",
+    "ANSIBLE_CALLBACKS_ENABLED": "warm",
     "WEB2PY_TEST_ARCHIVES": str(CACHE / "archives"),
 }
 # What tests want and the collection does not have: upstream's tree, and a Debian package of Cherokee.
@@ -96,7 +96,7 @@ def environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
         "ANSIBLE_NOCOLOR": "true",
         "NO_COLOR": "1",
         "MOLECULE_GLOB": "molecule/*/molecule.yml",
-        **ARCHIVES,
+        **WARM,
         **(extra or {}),
     }
 

@@ -18,7 +18,7 @@ import pytest
 import yaml
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
-from desk import ARCHIVES, BIN, ROOT, Bed, Desk, Host, readme_block
+from desk import BIN, ROOT, WARM, Bed, Desk, Host, readme_block
 
 OPERATOR = """set -eu
 useradd --create-home --shell /bin/bash keeper
@@ -48,7 +48,7 @@ def desk(bare_host: Host, tmp_path_factory: pytest.TempPathFactory) -> Desk:
         "ANSIBLE_CONFIG": str(folder / "empty.cfg"),
         "PATH": f"{BIN}:{os.environ['PATH']}", "HOME": str(home), "LANG": "C.UTF-8", "ANSIBLE_NOCOLOR": "1",
 "ANSIBLE_COLLECTIONS_PATH": str(collections), "ANSIBLE_INJECT_FACT_VARS": "false",
-        **ARCHIVES,
+        **WARM,
     }  # fmt: skip
     (folder / "empty.cfg").write_text("")
     made = Desk(folder, bare_host, environment)

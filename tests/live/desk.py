@@ -14,7 +14,7 @@ import yaml
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tools"))
 from bed import Bed, Host  # noqa: E402, F401
-from run_tests import ARCHIVES, GENTLY  # noqa: E402, F401
+from run_tests import GENTLY, WARM  # noqa: E402, F401
 
 BIN = Path(sys.executable).parent
 
