@@ -110,6 +110,18 @@ class Client:
         return Answer(answer.status, headers, answer.read(), source)
 
 
+def resumed(
+    web: Client, context: ssl.SSLContext, session: ssl.SSLSession | None
+) -> tuple[bool | None, ssl.SSLSession | None]:
+    """Whether a visit goes on with a session, and the one that it leaves."""
+    plain = socket.create_connection((web.address, web.port), timeout=20)
+    with context.wrap_socket(plain, server_hostname=web.name, session=session) as sock:
+        # TLS 1.3 hands the session over after the handshake, before the answer.
+        sock.sendall(f"GET /healthz HTTP/1.1\r\nHost: {web.name}\r\nConnection: close\r\n\r\n".encode())
+        assert sock.recv(64).startswith(b"HTTP/1.1 200")
+        return sock.session_reused, sock.session
+
+
 def form(name: str, filename: str, content: bytes) -> tuple[dict[str, str], bytes]:
     """Headers and body of a form that sends one file."""
     boundary = "a-line-that-no-file-holds"

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 import sslyze
-from client import Client
+from client import Client, resumed
 from hosts import Machine, Site
 from sslyze.mozilla_tls_profile.tls_config_checker import (
     SCAN_COMMANDS_NEEDED_BY_MOZILLA_CHECKER,
@@ -68,16 +68,9 @@ def test_who_comes_back_goes_on_with_his_handshake(version: ssl.TLSVersion, secu
     """Whichever process answers: the expensive half of a handshake is made once."""
     context = trusting(secure)
     context.minimum_version = context.maximum_version = version
-    session, resumed = None, []
-    for _visit in range(9):
-        plain = socket.create_connection((secure.address, secure.port), timeout=20)
-        with context.wrap_socket(plain, server_hostname=secure.name, session=session) as sock:
-            # TLS 1.3 hands the session over after the handshake, before the answer.
-            sock.sendall(f"GET /healthz HTTP/1.1\r\nHost: {secure.name}\r\nConnection: close\r\n\r\n".encode())
-            assert sock.recv(64).startswith(b"HTTP/1.1 200")
-            resumed.append(sock.session_reused)
-            session = session or sock.session
-    assert resumed == [False] + [True] * 8
+    again, session = resumed(secure, context, None)
+    assert not again and session
+    assert [resumed(secure, context, session)[0] for _visit in range(8)] == [True] * 8
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import socket
 import ssl
 import sys
 from dataclasses import dataclass, field
@@ -16,7 +15,7 @@ import yaml
 from desk import ROOT, Bed, Desk, Host, Run
 
 sys.path.insert(0, str(ROOT / "tests/acceptance"))
-from client import Answer, Client
+from client import Answer, Client, resumed
 from hosts import waited
 from test_6_provided import make
 
@@ -162,16 +161,6 @@ def context(desk: Desk, version: ssl.TLSVersion) -> ssl.SSLContext:
     made = ssl.create_default_context(cafile=desk.folder / "shared.pem")
     made.minimum_version = made.maximum_version = version
     return made
-
-
-def resumed(web: Client, context: ssl.SSLContext, session: ssl.SSLSession | None) -> tuple[bool, ssl.SSLSession | None]:
-    """Whether a visit goes on with a session, and the one that it leaves."""
-    plain = socket.create_connection((web.address, web.port), timeout=20)
-    with context.wrap_socket(plain, server_hostname=NAME, session=session) as sock:
-        # TLS 1.3 hands the session over after the handshake, before the answer.
-        sock.sendall(f"GET /healthz HTTP/1.1\r\nHost: {NAME}\r\nConnection: close\r\n\r\n".encode())
-        assert sock.recv(64).startswith(b"HTTP/1.1 200")
-        return bool(sock.session_reused), sock.session
 
 
 @pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
