@@ -12,6 +12,8 @@ import pickle
 import sys
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -551,6 +553,102 @@ def test_a_second_is_a_second(tmp_path: Path) -> None:
     while not main.exists(str(path)) and time.monotonic() < end:
         time.sleep(0.05)
     assert main.exists(str(path)) and time.monotonic() < end - 3.5
+
+
+def spent() -> None:
+    """Let the seconds of what was asked about files go by, but not those of which files there are."""
+    for name in ("ages of files", "views"):
+        memo = patch.MEMOS[name]
+        memo.known = {key: (time.monotonic() - 0.1, answer) for key, (_until, answer) in memo.known.items()}
+
+
+@pytest.mark.parametrize("file", ["models/b.py", "views/default/index.html"])
+def test_a_file_that_is_taken_away_is_no_fault_meanwhile(site: Any, file: str) -> None:
+    """Which files there are is asked at another moment than how old they are."""
+    folder, ask = site
+    (folder / "models/b.py").write_text("extra = 1\n")
+    expire()
+    before = ask()
+    assert before[0] == "200 OK"
+    (folder / file).unlink()
+    spent()
+    assert ask()[:2] == before[:2]
+    expire()
+    same(lambda: ask()[0], lambda: "200 OK" if "models" in file else ask()[0])
+
+
+def refuse(*_rest: Any, **_words: Any) -> Any:
+    raise AssertionError("web2py's own was asked")
+
+
+@contextmanager
+def forbidden(function: Any, name: str = "original") -> Iterator[None]:
+    """What a patch stands around may not be asked."""
+    cell = dict(zip(function.__code__.co_freevars, function.__closure__, strict=True))[name]
+    was, cell.cell_contents = cell.cell_contents, refuse
+    try:
+        yield
+    finally:
+        cell.cell_contents = was
+
+
+def test_pages_go_the_short_way() -> None:
+    """That answers are the same would not show a patch which never does what it is for."""
+    with forbidden(html.xmlescape), forbidden(globals_.Response.write), forbidden(html.A.xml):
+        html.xmlescape("<")
+        globals_.Response().write("<")
+        html.A("x", _href="y").xml()
+
+
+def test_requests_go_the_short_way(request_: Any) -> None:
+    request, response, session = request_
+    with forbidden(globals_.Session.connect):
+        session.connect(request, response)
+    response.session_id = str(response.session_id)
+    globals_.Session.save_session_id_cookie(session)
+    with forbidden(globals_.Session.save_session_id_cookie):
+        session.save_session_id_cookie()
+    if WAS["join"]:
+        folder = str(Path(request.folder, "sessions"))
+        with forbidden(globals_.safe_path_join):
+            assert globals_.safe_path_join(folder, "127.0.0.1-1") == os.path.realpath(f"{folder}/127.0.0.1-1")
+
+
+def test_tables_go_the_short_way() -> None:
+    table = DATABASE.define_table("short", objects.Field("a"), redefine=True)
+    with forbidden(objects.get_default_validator), forbidden(objects.Table.__setattr__, "setter"):
+        objects.get_default_validator(table.a)
+        table._word = "x"
+
+
+def test_what_is_known_is_not_asked_again(views: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    page, folder = str(views / "page.html"), str(views)
+    source = "def known(): pass"
+
+    def asked() -> list[Any]:
+        found = [
+            compileapp.find_exposed_functions(source),
+            main.exists(page),
+            compileapp.exists(page),
+            cfs.stat(page).st_size,
+            compileapp.listdir(folder, r".+[.]html$", 0),
+            compileapp.parse_template("page.html", folder, context=context()),
+            compileapp.compile2("x = 1", "known"),
+        ]
+        if WAS["type"]:
+            request = globals_.Request({"CONTENT_TYPE": "text/x-known"})
+            request.env.content_type = "text/x-known"
+            request.parse_content_type()
+            found.append(request.content_type)
+        return found
+
+    first = asked()
+    for memo in patch.MEMOS.values():
+        monkeypatch.setattr(memo, "function", refuse)
+        # However slow the machine is.
+        memo.known = {key: (time.monotonic() + 60, answer) for key, (_until, answer) in memo.known.items()}
+    with forbidden(compileapp.parse_template, "parse"):
+        assert asked() == first
 
 
 def test_memos_have_bounds(tmp_path: Path) -> None:

@@ -79,6 +79,18 @@ def test_a_function_that_is_gone_or_wrapped_switches_it_off(framework: Any) -> N
     assert "page" in faster.install("exact", (made(read, module),))["off"]
 
 
+def test_a_function_with_several_names_must_be_one(framework: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else what is replaced is not what was read."""
+    module = framework(SOURCE)
+    other = types.ModuleType("other_framework")
+    monkeypatch.setitem(sys.modules, "other_framework", other)
+    other.page = module.page  # type: ignore[attr-defined]
+    assert patch.shared("framework:page", "other_framework:page") is module.page
+    other.page = lambda x: module.page(x)  # type: ignore[attr-defined]
+    with pytest.raises(RuntimeError, match="framework:page and other_framework:page are not the same"):
+        patch.shared("framework:page", "other_framework:page")
+
+
 def test_what_a_version_lacks_is_no_fault(framework: Any) -> None:
     module = framework("")
     read = {"framework:page": {"framework 1": ABSENT, "framework 2": "x"}}

@@ -53,12 +53,14 @@ def test_an_error_that_replaces_an_answer_is_handed_on() -> None:
     assert answered([], True, "what went wrong")[3] == ("what went wrong",)
 
 
-def told(body: Any, method: str = "GET", own: Headers | None = None) -> tuple[list[bytes], dict[str, str]]:
+def told(
+    body: Any, method: str = "GET", own: Headers | None = None, status: str = "200 OK"
+) -> tuple[list[bytes], dict[str, str]]:
     """What goes out for an application that begins before it returns its body."""
     seen: Headers = []
 
     def application(_environ: dict[str, Any], start_response: Any) -> Any:
-        start_response("200 OK", list(own or []))
+        start_response(status, list(own or []))
         return body
 
     def start(_status: str, headers: Headers, *_rest: Any) -> None:
@@ -72,6 +74,11 @@ def test_a_page_tells_its_length_so_that_a_missing_end_is_seen() -> None:
     assert told([]) == ([], {"X-Web2py-Release": "r1", "Content-Length": "0"})
     assert told([b"page"], own=[("content-length", "4")])[1] == {"content-length": "4", "X-Web2py-Release": "r1"}
     assert told([b""], "HEAD") == ([b""], {"X-Web2py-Release": "r1"})
+
+
+@pytest.mark.parametrize("status", ["204 NO CONTENT", "304 NOT MODIFIED", "101 SWITCHING PROTOCOLS"])
+def test_an_answer_that_has_no_body_tells_no_length(status: str) -> None:
+    assert told([b""], status=status) == ([b""], {"X-Web2py-Release": "r1"})
 
 
 @pytest.mark.parametrize("body", [[b"pa", b"ge"], iter([b"page"]), (part for part in (b"pa", b"ge"))])

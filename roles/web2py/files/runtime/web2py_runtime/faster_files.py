@@ -17,7 +17,7 @@ import threading
 from time import monotonic
 from typing import Any
 
-from web2py_runtime.patch import LONGEST, SECONDS, TEXT, Memo
+from web2py_runtime.patch import LONGEST, SECONDS, TEXT, Memo, shared
 
 # One name in a folder, as web2py makes those of sessions.
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,250}")
@@ -48,20 +48,30 @@ def seen_files() -> None:
     main, compileapp, cfs = map(importlib.import_module, ("gluon.main", "gluon.compileapp", "gluon.cfs"))
     there = Memo("files that are there", os.path.exists, SECONDS)
     age = Memo("ages of files", os.stat, SECONDS)
-    listing: Any = vars(compileapp)["listdir"]
+    listing = shared("gluon.fileutils:listdir", "gluon.compileapp:listdir")
     models = Memo("models", lambda key: listing(key[0], key[1], 0, **dict(key[2])), SECONDS, 1024)
 
     def exists(path: Any) -> Any:
         return there(path) if type(path) in TEXT else os.path.exists(path)
 
     def stat(path: Any) -> Any:
-        return age(path) if type(path) in TEXT else os.stat(path)
+        if type(path) not in TEXT:
+            return os.stat(path)
+        try:
+            return age(path)
+        except OSError:
+            # Gone, and who asks was told that it is there: what was read of it serves until that ends, too.
+            kept = age.known.get(path)
+            if kept is None or monotonic() >= kept[0] + SECONDS:
+                raise
+            return kept[1]
 
     @functools.wraps(listing)
     def listdir(path: Any, expression: Any = "^.+$", drop: Any = True, *rest: Any, **words: Any) -> Any:
         # As run_models_in asks; who compiles asks otherwise.
         if (
             not rest
+            and type(drop) is int
             and drop == 0
             and type(path) in TEXT
             and type(expression) in TEXT
@@ -121,7 +131,9 @@ def source_views() -> None:
     """
     compileapp: Any = importlib.import_module("gluon.compileapp")
     parser: Any = importlib.import_module("yatl.template").TemplateParser
-    parse, read, compile2 = compileapp.parse_template, parser._get_file_text, compileapp.compile2
+    parse = shared("yatl.template:parse_template", "gluon.compileapp:parse_template")
+    compile2 = shared("gluon.restricted:compile2", "gluon.compileapp:compile2")
+    read = parser._get_file_text
     reading = _Reading()
     views = Memo("views", lambda key: None, SECONDS, 512)
 
@@ -150,6 +162,8 @@ def source_views() -> None:
         try:
             parts = Parts(os.path.join(path, filename))
         except OSError:
+            if kept is not None and now < kept[0] + SECONDS:
+                return kept[1][1]
             return parse(filename, path, context)
         before, reading.parts = reading.parts, parts
         try:

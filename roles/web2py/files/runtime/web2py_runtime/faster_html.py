@@ -40,13 +40,14 @@ def pages() -> None:
     def xmlescape(data: Any, quote: Any = True) -> Any:
         return escape(data, quote) if type(data) in TEXT else original(data, quote)
 
+    response: Any = importlib.import_module("gluon.globals").Response
+    # Both before the first takes its place: of a patch that fails nothing is left behind.
+    write, link = _write(response, _written if old else html.escape), _link(module)
     rebind(original, xmlescape)
-    _write(_written if old else html.escape)
-    _links(module)
+    response.write, module.A.xml = write, link
 
 
-def _write(escaped: Callable[[str], str]) -> None:
-    kind: Any = importlib.import_module("gluon.globals").Response
+def _write(kind: Any, escaped: Callable[[str], str]) -> Any:
     original = kind.write
 
     @functools.wraps(original)
@@ -56,10 +57,10 @@ def _write(escaped: Callable[[str], str]) -> None:
         else:
             original(self, data, escape)
 
-    kind.write = write
+    return write
 
 
-def _links(module: Any) -> None:
+def _link(module: Any) -> Any:
     """A link looks for what it can do by Ajax: eight questions, where a plain one has no such word."""
     kind, plain = module.A, module.DIV.xml
     original = kind.xml
@@ -75,4 +76,4 @@ def _links(module: Any) -> None:
             return plain(self)
         return original(self)
 
-    kind.xml = xml
+    return xml

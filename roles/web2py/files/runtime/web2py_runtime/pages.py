@@ -13,6 +13,9 @@ from typing import Any
 # of the release that the front end sees as the present one is kept.
 RELEASE = "X-Web2py-Release"
 
+# A length of theirs is forbidden, or that of a page which is not sent.
+WITHOUT_BODY = ("1", "204", "304")
+
 Headers = list[tuple[str, str]]
 Begin = tuple[str, Headers, tuple[Any, ...]]
 Application = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
@@ -43,12 +46,12 @@ def marked(application: Application, release: str, dated: bool) -> Application:
 
         body = application(environ, start)
         if waiting:
-            begin(marks(waiting[0][1], body, environ.get("REQUEST_METHOD")))
+            begin(marks(*waiting[0][:2], body, environ.get("REQUEST_METHOD")))
         else:
             writes.append(None)
         return body
 
-    def marks(headers: Headers, body: Any, method: Any) -> Headers:
+    def marks(status: str, headers: Headers, body: Any, method: Any) -> Headers:
         """Only what comes whole: of a page without a length a front end cannot tell that its end is missing."""
         names = {name.lower() for name, _value in headers}
         if not isinstance(body, (list, tuple)) or len(body) > 1:
@@ -56,7 +59,7 @@ def marked(application: Application, release: str, dated: bool) -> Application:
         told = [(RELEASE, release)]
         if dated and "date" not in names:
             told.append(("Date", formatdate(usegmt=True)))
-        if method != "HEAD" and "content-length" not in names:
+        if method != "HEAD" and "content-length" not in names and not status.startswith(WITHOUT_BODY):
             told.append(("Content-Length", str(sum(map(len, body)))))
         return told
 

@@ -54,6 +54,14 @@ def found(place: str) -> Any:
     return thing
 
 
+def shared(*places: str) -> Any:
+    """The function that is meant by all these names. RuntimeError where they have several: we have read but one."""
+    first, *others = (found(place) for place in places)
+    if any(other is not first for other in others):
+        raise RuntimeError(f"{' and '.join(places)} are not the same")
+    return first
+
+
 def fingerprint(function: Any, texts: dict[str, list[str]] | None = None) -> str:
     """A digest of a function's source; that of none is empty. `texts` keeps the files that were read.
 
