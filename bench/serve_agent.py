@@ -12,11 +12,13 @@ import http.client
 import json
 import os
 import re
+import socket
 import ssl
 import statistics
 import subprocess
 import sys
 import tempfile
+import time
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -42,13 +44,18 @@ def server_cpu_seconds() -> float:
     return total / TICKS
 
 
+def blind() -> ssl.SSLContext:
+    """The certificate is of no interest here."""
+    context = ssl.create_default_context()
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    return context
+
+
 def fetch(url: str, headers: dict[str, str]) -> tuple[int, bytes, dict[str, str]]:
-    """One request; the certificate is of no interest here."""
+    """One request."""
     parts = urlsplit(url)
     if parts.scheme == "https":
-        context = ssl.create_default_context()
-        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
-        connection: http.client.HTTPConnection = http.client.HTTPSConnection(parts.netloc, context=context, timeout=30)
+        connection: http.client.HTTPConnection = http.client.HTTPSConnection(parts.netloc, context=blind(), timeout=30)
     else:
         connection = http.client.HTTPConnection(parts.netloc, timeout=30)
     connection.request("GET", parts.path, headers=headers)
@@ -94,6 +101,22 @@ def load(url: str, seconds: int, lua: str) -> dict[str, float]:
     return {"req_s": rate, "cpu": used * 1000 / requests, "p99": float(value) * {"us": 0.001, "ms": 1, "s": 1000}[unit]}
 
 
+def shake(url: str, seconds: int) -> dict[str, float]:
+    """Connect anew all the time and ask for nothing: what a visitor costs before the first page, as `load` tells it."""
+    parts, context, took = urlsplit(url), blind(), []
+    before, end = server_cpu_seconds(), time.monotonic() + seconds
+    while (begun := time.monotonic()) < end:
+        with socket.create_connection((str(parts.hostname), parts.port or 443), timeout=30) as plain:
+            context.wrap_socket(plain, server_hostname=parts.hostname).close()
+        took.append(time.monotonic() - begun)
+    used = server_cpu_seconds() - before
+    return {
+        "req_s": len(took) / seconds,
+        "cpu": used * 1000 / len(took),
+        "p99": statistics.quantiles(took, n=100)[-1] * 1000,
+    }
+
+
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--rounds", type=int, default=1)
@@ -125,7 +148,11 @@ def main() -> None:
     for number in range(arguments.rounds):
         for case, spec in cases.items():
             for side in ("ours", "reference") if number % 2 else ("reference", "ours"):
-                for metric, value in load(spec[side], arguments.seconds, scripts[case, side]).items():
+                if spec.get("handshake"):
+                    found = shake(spec[side], arguments.seconds)
+                else:
+                    found = load(spec[side], arguments.seconds, scripts[case, side])
+                for metric, value in found.items():
                     taken.setdefault((case, metric, side), []).append(value)
             print(f"round {number + 1} of {arguments.rounds}: {case}", file=sys.stderr, flush=True)
     for case in cases:
