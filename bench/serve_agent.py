@@ -101,6 +101,24 @@ def load(url: str, seconds: int, lua: str) -> dict[str, float]:
     return {"req_s": rate, "cpu": used * 1000 / requests, "p99": float(value) * {"us": 0.001, "ms": 1, "s": 1000}[unit]}
 
 
+def memory(unit: str) -> dict[str, float]:
+    """MiB of a service's workers: resident in one, in the middle of all, and in all together, what is shared once."""
+    master = subprocess.run(["systemctl", "show", "-P", "MainPID", unit], capture_output=True, text=True, check=True)
+    texts = []
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            text = stat.read_text()
+            if text[text.rindex(")") + 2 :].split()[1] == master.stdout.strip():
+                texts.append(stat.with_name("smaps_rollup").read_text())
+        except OSError:
+            continue
+    resident, shared = (
+        [int(re.search(rf"^{word}:\s+(\d+) kB", text, re.MULTILINE)[1]) / 1024 for text in texts]  # type: ignore[index]
+        for word in ("Rss", "Pss")
+    )
+    return {"each_mib": statistics.median(resident), "all_mib": sum(shared)}
+
+
 def shake(url: str, seconds: int) -> dict[str, float]:
     """Connect anew all the time and ask for nothing: what a visitor costs before the first page, as `load` tells it."""
     parts, context, took = urlsplit(url), blind(), []
@@ -124,6 +142,7 @@ def main() -> None:
     what = parser.add_mutually_exclusive_group(required=True)
     what.add_argument("--cases", help="JSON: {case: {ours, reference, headers, session}}")
     what.add_argument("--one", metavar="URL")
+    parser.add_argument("--units", nargs=2, metavar="NAME", help="the services of ours and the reference, with --cases")
     parser.add_argument("--session", action="store_true", help="with cookies of sessions, in turn, for --one")
     arguments = parser.parse_args()
     if arguments.one:
@@ -168,6 +187,9 @@ def main() -> None:
                     "ratio": ratio,
                 }
             )
+    ours_mib, reference_mib = map(memory, arguments.units)
+    for metric, value in ours_mib.items():
+        rows.append({"case": "workers", "metric": metric, "ours": value, "reference": reference_mib[metric]})
     print(json.dumps(rows))
 
 
