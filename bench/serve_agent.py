@@ -103,15 +103,20 @@ def load(url: str, seconds: int, lua: str) -> dict[str, float]:
 
 def memory(unit: str) -> dict[str, float]:
     """MiB of a service's workers: resident in one, in the middle of all, and in all together, what is shared once."""
-    master = subprocess.run(["systemctl", "show", "-P", "MainPID", unit], capture_output=True, text=True, check=True)
-    texts = []
+    parents: dict[str, str] = {}
     for stat in Path("/proc").glob("[0-9]*/stat"):
         try:
             text = stat.read_text()
-            if text[text.rindex(")") + 2 :].split()[1] == master.stdout.strip():
-                texts.append(stat.with_name("smaps_rollup").read_text())
         except OSError:
             continue
+        parents[stat.parent.name] = text[text.rindex(")") + 2 :].split()[1]
+    main = subprocess.run(["systemctl", "show", "-P", "MainPID", unit], capture_output=True, text=True, check=True)
+    family = [main.stdout.strip()]
+    for member in family:
+        family += [number for number, parent in parents.items() if parent == member]
+    # Who has no children does the work: the recipe has one more above its master.
+    workers = [number for number in family if number not in parents.values()]
+    texts = [Path("/proc", number, "smaps_rollup").read_text() for number in workers]
     resident, shared = (
         [int(re.search(rf"^{word}:\s+(\d+) kB", text, re.MULTILINE)[1]) / 1024 for text in texts]  # type: ignore[index]
         for word in ("Rss", "Pss")
