@@ -12,6 +12,7 @@ import yaml
 from ansible.errors import AnsibleError
 from ansible.plugins.action import ActionBase
 
+from ansible_collections.web2py.deploy.plugins.module_utils import _performance
 from ansible_collections.web2py.deploy.plugins.module_utils._account import claimed, resolve_account
 from ansible_collections.web2py.deploy.plugins.module_utils._far import WEB, gather
 from ansible_collections.web2py.deploy.plugins.module_utils._fetch import file_sha256
@@ -71,7 +72,8 @@ class ActionModule(ActionBase):
             return result
         site = resolve_account(choices, host) if account else resolve(choices, host, site_hosts=of_site(task_vars, WEB))
         result.update(changed=False, site=site)
-        result["warnings"] = [] if look or account else warnings(result["site"], peers(task_vars, WEB))
+        told = _performance.warnings(choices) if account else warnings(result["site"], peers(task_vars, WEB))
+        result["warnings"] = [] if look else told
         return result
 
     def _choices(self, task_vars: dict[str, Any]) -> tuple[dict[str, Any], list[Problem]]:

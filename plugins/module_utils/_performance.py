@@ -63,6 +63,15 @@ def problems(choices: Mapping[str, Any]) -> list[Problem]:
     return found
 
 
+def warnings(choices: Mapping[str, Any]) -> list[str]:
+    """What the owner of an account is told who chose what suits code that only runs change."""
+    if choices["web2py_performance"] != "fast" or choices["web2py_account"] is None:
+        return []
+    return [
+        "web2py_performance 'fast': what you edit in the account is seen after up to a second. 'exact' sees it at once."
+    ]
+
+
 def report(told: Any) -> dict[str, Any]:
     """What a process of a release told of its patches: those that are on, and why others are not. It is the site's
     user who tells, so only words of the known kind are taken.

@@ -31,6 +31,13 @@ def test_the_level_suits_who_can_write_code(given: dict[str, Any], level: str) -
     assert _performance.problems(choices(**given)) == []
 
 
+@pytest.mark.parametrize(("given", "lines"), [("fast", 1), ("exact", 0), (None, 0)])
+def test_the_owner_of_an_account_is_told_what_fast_means_to_him(given: str | None, lines: int) -> None:
+    told = _performance.warnings(choices(web2py_performance=given, web2py_account={"web": "port"}))
+    assert len(told) == lines == sum("up to a second" in line for line in told)
+    assert _performance.warnings(choices(web2py_performance=given)) == []
+
+
 def test_places_are_told_once() -> None:
     found = _performance.performance(choices(web2py_sessionless=["shop/b", "shop/a", "shop/b"]))
     assert found["sessionless"] == ["shop/a", "shop/b"]
