@@ -13,7 +13,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from web2py_runtime import faster, patch, sessionless
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from web2py_runtime import faster, faster_files, faster_request, patch, sessionless
 from web2py_runtime.patch import ABSENT, Memo, Patch
 
 ARCHIVE = os.environ.get("WEB2PY_TEST_ARCHIVE", "")
@@ -209,6 +211,112 @@ def test_without_places_nothing_stands_in_the_way() -> None:
     main = types.SimpleNamespace(url_in=url_in)
     sessionless.without_sessions(main, [])
     assert main.url_in is url_in
+
+
+def inside(*paths: Any) -> str:
+    """What web2py 3 asks of the path of a session, in our words: it leads to no other folder."""
+    root = Path(*paths[:-1]).resolve()
+    target = (root / paths[-1]).resolve()
+    if target != root and root not in target.parents:
+        raise ValueError("Unsafe path")
+    return str(target)
+
+
+@pytest.fixture
+def session_paths(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Path, Any, list[Any]]:
+    """A folder with links that lead out of it, our function, and what it has passed on."""
+    (tmp_path / "real/deep").mkdir(parents=True)
+    (tmp_path / "real/a").write_text("")
+    for name, target in {"link": "a", "out": "/etc/passwd", "up": ".."}.items():
+        (tmp_path / "real" / name).symlink_to(target)
+    (tmp_path / "sessions").symlink_to("real")
+    asked: list[Any] = []
+
+    def safe_path_join(*paths: Any) -> str:
+        asked.append(paths)
+        return inside(*paths)
+
+    module: Any = types.ModuleType("gluon.globals")
+    module.safe_path_join = safe_path_join
+    monkeypatch.setitem(sys.modules, "gluon", types.ModuleType("gluon"))
+    monkeypatch.setitem(sys.modules, "gluon.globals", module)
+    faster_files.session_paths()
+    return tmp_path, module.safe_path_join, asked
+
+
+PIECES = [
+    "a",
+    "b-c",
+    "..",
+    ".",
+    "",
+    "/",
+    "//",
+    "link",
+    "out",
+    "deep",
+    "up",
+    "../x",
+    "a\x00",
+    "~",
+    "n" * 300,
+    "127.0.0.1-9f",
+]
+NAMES = st.one_of(
+    st.sampled_from(PIECES), st.lists(st.sampled_from(PIECES), max_size=4).map("/".join), st.text(max_size=9),
+    st.none(), st.just(b"bytes"),
+)  # fmt: skip
+
+
+@settings(max_examples=500, deadline=None, suppress_health_check=list(HealthCheck), database=None)
+@given(st.sampled_from(["sessions", "real", "missing", "sessions/.."]), st.lists(NAMES, min_size=1, max_size=3))
+def test_the_path_of_a_session_leads_where_it_led(
+    session_paths: tuple[Path, Any, list[Any]], folder: str, names: list[Any]
+) -> None:
+    base, ours, _asked = session_paths
+
+    def told(join: Any) -> Any:
+        try:
+            return join(str(base), folder, *names)
+        except Exception as error:
+            return type(error)
+
+    assert told(ours) == told(inside)
+
+
+def test_the_path_of_a_session_is_found_without_following_links_again(
+    session_paths: tuple[Path, Any, list[Any]],
+) -> None:
+    base, ours, asked = session_paths
+    assert ours(str(base), "sessions", "127.0.0.1-9f") == str(base / "real/127.0.0.1-9f")
+    assert asked == []
+    (base / "real/127.0.0.1-9f").symlink_to("/etc/passwd")
+    with pytest.raises(ValueError, match="Unsafe"):
+        ours(str(base), "sessions", "127.0.0.1-9f")
+
+
+def test_a_content_type_is_taken_apart_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[Any] = []
+
+    class Request:
+        def __init__(self, value: Any) -> None:
+            self.env = types.SimpleNamespace(content_type=value)
+
+        def parse_content_type(self: Any) -> None:
+            asked.append(self.env.content_type)
+            self.encoding, self.content_type = "utf-8", repr(self.env.content_type)
+
+    module: Any = types.ModuleType("gluon.globals")
+    module.Request = Request
+    monkeypatch.setitem(sys.modules, "gluon", types.ModuleType("gluon"))
+    monkeypatch.setitem(sys.modules, "gluon.globals", module)
+    faster_request.content_type()
+    for value in (None, "text/plain", "x" * 300, b"text/plain", 7):
+        for _time in range(2):
+            request: Any = Request(value)
+            request.parse_content_type()
+            assert (request.encoding, request.content_type) == ("utf-8", repr(value))
+    assert asked == [None, "text/plain", "x" * 300, "x" * 300, b"text/plain", b"text/plain", 7, 7]
 
 
 def roots(folder: Path) -> list[tuple[str, Path]]:
