@@ -33,8 +33,8 @@ SETTINGS.web2py_runtime_handler = True
 SETTINGS.local_hosts = ["127.0.0.1"]
 main: Any = importlib.import_module("gluon.main")
 compat.after_import(VERSION)
-html, globals_, compileapp, cfs, languages = (
-    importlib.import_module(f"gluon.{name}") for name in "html globals compileapp cfs languages".split()
+html, globals_, compileapp, cfs, languages, recfile = (
+    importlib.import_module(f"gluon.{name}") for name in "html globals compileapp cfs languages recfile".split()
 )
 objects: Any = importlib.import_module("pydal.objects")
 template: Any = importlib.import_module("yatl.template")
@@ -53,6 +53,7 @@ WAS: dict[str, Any] = {
     "set": objects.Table.__setattr__,
     "parse": compileapp.parse_template,
     "listdir": compileapp.listdir,
+    "place": recfile.generate,
 }
 TOLD = dict(faster.install("fast"))
 MANY = settings(max_examples=500, deadline=None, suppress_health_check=list(HealthCheck), database=None)
@@ -299,6 +300,15 @@ def begun(folder: Path, cookies: dict[str, str] | None = None) -> Any:
         request.cookies[name] = value
     current.request, current.response, current.session = request, response, session
     return request, response, session
+
+
+@MANY
+@given(st.one_of(TEXT, st.sampled_from(["127.0.0.1-1", "a/127.0.0.1-1", "/", "", "n" * 300, b"x", None, Path("a")])))
+def test_places_of_sessions(name: Any) -> None:
+    for _time in range(2):
+        same(lambda: recfile.generate(name), lambda: WAS["place"](name))
+    same(lambda: recfile.generate(name, 3, 16), lambda: WAS["place"](name, 3, 16))
+    same(lambda: recfile.generate(name, base=16), lambda: WAS["place"](name, base=16))
 
 
 COOKIES = st.dictionaries(
@@ -634,6 +644,7 @@ def test_what_is_known_is_not_asked_again(views: Path, monkeypatch: pytest.Monke
             compileapp.listdir(folder, r".+[.]html$", 0),
             compileapp.parse_template("page.html", folder, context=context()),
             compileapp.compile2("x = 1", "known"),
+            recfile.generate("127.0.0.1-known"),
         ]
         if WAS["type"]:
             request = globals_.Request({"CONTENT_TYPE": "text/x-known"})

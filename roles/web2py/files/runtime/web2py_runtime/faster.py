@@ -28,6 +28,9 @@ PATCHES = (
         faster_request.exposed_functions,
     ),
     Patch("html", "exact", "texts and links are written by the shortest way", faster_read.HTML, faster_html.pages),
+    Patch(
+        "place", "exact", "where a session lies is worked out once", faster_read.PLACE, faster_request.session_places
+    ),
     Patch("pydal", "exact", "fields and tables are made with fewer steps", faster_read.PYDAL, faster_models.tables),
     Patch(
         "path", "fast", "folders of sessions are looked at each second", faster_read.PATH, faster_files.session_paths

@@ -71,7 +71,7 @@ def seen_files() -> None:
         # As run_models_in asks; who compiles asks otherwise.
         if (
             not rest
-            and type(drop) is int
+            and drop is not False
             and drop == 0
             and type(path) in TEXT
             and type(expression) in TEXT

@@ -32,6 +32,13 @@ EXPOSED: Read = {
         "web2py of August 2026": "5f01769aa217e50593cd570759413af75ac05921026d233e69c18a770f093aa5",
     },
 }
+PLACE: Read = {
+    "gluon.recfile:generate": {
+        "web2py 2.26.1": "6b5a86d7ef1cbd3994ed73c0835fe4f3d42ca79000812f5a6b4c345e7bb41305",
+        "web2py 3.3.3": "6b5a86d7ef1cbd3994ed73c0835fe4f3d42ca79000812f5a6b4c345e7bb41305",
+        "web2py of August 2026": "6b5a86d7ef1cbd3994ed73c0835fe4f3d42ca79000812f5a6b4c345e7bb41305",
+    },
+}
 HTML: Read = {
     "gluon.html:xmlescape": {
         "web2py 2.26.1": "f3d4226b1f052145d9d201f601be165b4ec28bc39447c83b7a032a3eeaba4c6b",

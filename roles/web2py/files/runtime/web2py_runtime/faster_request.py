@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, web2py.deploy maintainers
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Patches of each request's first steps: its content type, the cookie of its session, the names of its controller.
+"""Patches of each request's first steps: its content type, its session's cookie and place, the names of its controller.
 
 All are exact: what they remember depends on nothing but what it is remembered by.
 """
@@ -88,3 +88,16 @@ def exposed_functions() -> None:
         return list(memo(data)) if type(data) in TEXT and len(data) <= LONGEST else original(data)
 
     rebind(original, find_exposed_functions)
+
+
+def session_places() -> None:
+    """The folders that a session lies in follow from its name, and are worked out letter by letter in each request."""
+    original = importlib.import_module("gluon.recfile").generate
+    memo = Memo("places of sessions", original)
+
+    @functools.wraps(original)
+    def generate(filename: Any, *rest: Any, **words: Any) -> Any:
+        plain = not rest and not words and type(filename) in TEXT and len(filename) <= MOST
+        return memo(filename) if plain else original(filename, *rest, **words)
+
+    rebind(original, generate)
