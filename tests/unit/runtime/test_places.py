@@ -124,6 +124,14 @@ class Site:
     def quick(self) -> set[int]:
         return {pid for _time in range(10) for pid in self.at_once(*["quick"] * 8)}
 
+    def few(self) -> bool:
+        """Whether there are as many places as before, soon: on a busy machine a quick request may be held, too."""
+        end = time.monotonic() + 20
+        while len(self.quick()) > COUNT:
+            if time.monotonic() > end:
+                return False
+        return True
+
 
 @pytest.fixture
 def constants() -> dict[str, float]:
@@ -146,6 +154,13 @@ def site(tmp_path: Path, constants: dict[str, float]) -> Iterator[Site]:
             os.killpg(master.pid, signal.SIGKILL)
 
 
+# However long a busy machine lets a request stand, nobody is called for it.
+PATIENT = pytest.mark.parametrize(
+    "constants", [{"HELD_SECONDS": 60, "LOOK_SECONDS": 0.5, "QUIET_SECONDS": 0.5}], ids=["patient"]
+)
+
+
+@PATIENT
 def test_quick_requests_are_served_by_those_with_a_place(site: Site) -> None:
     assert site.quick() <= set(site.pids[:COUNT])
 
@@ -156,7 +171,7 @@ def test_each_held_worker_is_stood_in_for(site: Site) -> None:
     assert set(site.at_once(*["slow 1.5"] * WORKERS)) == set(site.pids)
     assert time.monotonic() - begin < 2.8
     time.sleep(places.KEEP_SECONDS + 0.5)
-    assert len(site.quick()) <= COUNT
+    assert site.few()
 
 
 def test_pages_that_wait_are_served_by_all(site: Site) -> None:
@@ -168,12 +183,10 @@ def test_pages_that_wait_are_served_by_all(site: Site) -> None:
     # Two would need 6 seconds, five 2.4.
     assert time.monotonic() - begin < 4.5
     time.sleep(places.KEEP_SECONDS + 0.5)
-    assert len(site.quick()) <= COUNT
+    assert site.few()
 
 
-@pytest.mark.parametrize(
-    "constants", [{"HELD_SECONDS": 60, "LOOK_SECONDS": 0.5, "QUIET_SECONDS": 0.5}], ids=["patient"]
-)
+@PATIENT
 def test_pages_that_compute_are_served_by_few(site: Site) -> None:
     """To want a processor is not to wait, however many visitors and however busy the processors are."""
     with ThreadPoolExecutor(WORKERS) as pool:
@@ -200,9 +213,10 @@ def test_who_cannot_leave_is_made_to(site: Site) -> None:
         assert time.monotonic() - begin < 0.5
         assert {answer.result() for answer in held} == set(site.pids[:COUNT])
     time.sleep(places.KEEP_SECONDS + 0.5)
-    assert len(site.quick()) <= COUNT
+    assert site.few()
 
 
+@PATIENT
 @pytest.mark.parametrize("place", [True, False])
 def test_a_successor_has_what_the_killed_had(place: bool, site: Site) -> None:
     os.kill(site.pids[0 if place else -1], signal.SIGKILL)
