@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import ssl
 import sys
 import threading
@@ -124,7 +125,12 @@ def is_done_by_the_scheduler(number: int, web: Client, host: Host) -> None:
     try:
         waited(lambda: f"by the scheduler {number}" in page(web, "names"), 60)
     except AssertionError as error:
-        raise AssertionError(host.run("journalctl --no-pager -n 60 -u 'web2py-scheduler@*'")) from error
+        asked = "select t.*, r.* from scheduler_task t left join scheduler_run r on r.task_id = t.id"
+        reading = f'import sqlite3; print(*sqlite3.connect("{SQLITE}").execute("{asked}"), sep="\\n")'
+        told = host.run(f"python3 -c {shlex.quote(reading)}", check=False)
+        told += host.run(f'runuser -u postgres -- psql -At -d web2py_shop -c "{asked}"', check=False)
+        told += host.run("journalctl --no-pager -n 60 -u 'web2py-scheduler@*'")
+        raise AssertionError(told) from error
 
 
 class Visitors:

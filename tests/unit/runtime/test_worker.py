@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import subprocess
 import sys
 import threading
 import time
@@ -358,3 +359,45 @@ def test_an_end_without_a_database_is_an_end(monkeypatch: pytest.MonkeyPatch) ->
     scheduler.join = lambda _seconds: None
     own.work()
     assert calls == ["give back", "loop", "give back"] and own.over
+
+
+FORKS = """
+import os, threading, time, types
+from web2py_runtime import worker
+
+class Scheduler:
+    heartbeat, have_heartbeat, db_thread = 0.01, True, None
+    pop_task = execute = lambda *words: None
+    def send_heartbeat(self, counter):
+        global inside
+        inside = True
+        begun.set()
+        time.sleep(0.02)
+        inside = False
+
+inside, begun = False, threading.Event()
+one = worker.Worker(Scheduler(), "a-main-1", "main", 0)
+one.arrived = lambda: False
+worker.fork_between_beats(one)
+threading.Thread(target=one.beats, daemon=True).start()
+begun.wait()
+for number in range(20):
+    time.sleep(0.005 + number / 5000)
+    child = os.fork()
+    if not child:
+        # A task may make processes, too.
+        again = os.fork() if not inside else 0
+        os._exit(1 if inside else again and os.waitstatus_to_exitcode(os.waitpid(again, 0)[1]))
+    if os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]):
+        raise SystemExit(f"fork {number} was made in the middle of a heartbeat")
+begun.clear()
+assert begun.wait(5), "the heartbeat has stopped"
+"""
+
+
+def test_a_tasks_process_is_made_between_heartbeats() -> None:
+    """A lock that the other thread holds then, in SQLite or Python, is never given back in the copy."""
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    command = [sys.executable, "-c", FORKS]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stderr

@@ -8,6 +8,8 @@ web2py's own worker is kept, and mended where it dies in silence or loses what i
 - It waits for a database that is not there yet, and connects anew with all that the model said of the connection.
 - Asked to end it takes no task any more, ends the one it has, and goes on with its heartbeat until then: else another
   worker would take it for dead and run the task a second time.
+- A task's process is made between two heartbeats: one made in the middle of one has a copy of the locks that the other
+  thread holds, in SQLite or Python, and waits for them until its time is over.
 - It has the same name in each of its lives, so it gives back at once what its last life was killed with.
 """
 
@@ -138,6 +140,8 @@ class Worker:
         self.scheduler, self.name = scheduler, name
         self.limit = limit and max(limit, 4 * scheduler.heartbeat)
         self.process = os.getpid()
+        # Held by the thread of the heartbeat while it is at work.
+        self.beating = threading.RLock()
         self.ready = self.over = False
         self.beaten: Any = None
         self.due = self.soon()
@@ -223,7 +227,8 @@ class Worker:
         counter = 0
         while not self.over:
             try:
-                self.beat(counter)
+                with self.beating:
+                    self.beat(counter)
             except Exception:
                 logger.exception("No heartbeat")
                 self.scheduler.db_thread = None
@@ -263,6 +268,12 @@ class Worker:
         return self.beaten is not None and self.beaten != before
 
 
+def fork_between_beats(worker: Worker) -> None:
+    """Have each fork of this process wait for the end of a heartbeat."""
+    lock = worker.beating
+    os.register_at_fork(before=lock.acquire, after_in_parent=lock.release, after_in_child=lock.release)
+
+
 def main() -> int:
     instance = sys.argv[1]
     application, group, _number = parsed(instance)
@@ -276,7 +287,9 @@ def main() -> int:
         scheduler = patient(lambda: scheduler_of(application))
         module: Any = importlib.import_module("gluon.scheduler")
         module.DAL = lambda *_words, **_options: twin(scheduler.db)
-        Worker(scheduler, f"{os.uname().nodename}#{instance}", group, watchdog_seconds()).work()
+        worker = Worker(scheduler, f"{os.uname().nodename}#{instance}", group, watchdog_seconds())
+        fork_between_beats(worker)
+        worker.work()
     except Ended as error:
         print(error, file=sys.stderr, flush=True)
         return 1
