@@ -11,7 +11,7 @@ from hosts import Machine, Probe, Site
 testinfra_hosts = ["ansible://web2py_web"]
 pytestmark = pytest.mark.server
 
-EXACT = {"cookie", "exposed", "html", "pydal"}
+EXACT = {"cookie", "exposed", "html", "place", "pydal"}
 FAST = {"ttl", "view", "conn"}
 # What only web2py 3 needs.
 NEWER = {"exact": {"ctype"}, "fast": {"ctype", "path"}}
