@@ -36,6 +36,8 @@ from ansible_collections.web2py.deploy.plugins.module_utils._versions import req
 
 WEB2PY_VERSION = {"git": "v3.3.3", "pypi": "2.26.1"}
 WEB2PY_URL = "https://github.com/web2py/web2py.git"
+# Front ends that can be given the keys of their tickets.
+TAKE_KEYS = ("nginx", "apache", "lighttpd")
 
 
 def web2py_source(choices: Mapping[str, Any]) -> dict[str, Any]:
@@ -215,12 +217,12 @@ def resolve(
 
 
 def sessions_between(choices: Mapping[str, Any], site_hosts: Sequence[str]) -> dict[str, Any] | None:
-    """How TLS sessions go on at another host of the site: where NGINX shows the same certificate on each."""
-    if len(site_hosts) < 2 or choices["web2py_tls"]["provider"] != "provided" or choices["web2py_front_end"] != "nginx":
+    """How TLS sessions go on at another host of the site: where each shows the same certificate."""
+    if len(site_hosts) < 2 or choices["web2py_tls"]["provider"] != "provided":
         return None
-    name = choices["web2py_site"]
-    used_by = f"/etc/nginx/snippets/web2py_deploy_tls_keys_{name}.conf"
-    return {"hosts": list(site_hosts), "folder": f"/var/lib/{name}_tls", "used_by": used_by}
+    if choices["web2py_front_end"] not in TAKE_KEYS:
+        return None
+    return {"hosts": list(site_hosts), "folder": f"/var/lib/{choices['web2py_site']}_tls"}
 
 
 def known(name: str, host: Mapping[str, Any]) -> bool:

@@ -141,13 +141,14 @@ def test_who_signs_in_on_one_is_known_on_the_other(application: str, webs: list[
 FOLDER = "/var/lib/web2py_tls"
 KEYS = f"cd {FOLDER} && sha256sum yesterday.key today.key tomorrow.key"
 # As after midnight.
-TOMORROW = f"""import sys, time
+TOMORROW = f"""python3 - <<'END'
+import sys, time
 sys.path.insert(0, "{FOLDER}")
 import sessions
 now = time.time()
 sessions.time.time = lambda: now + 86400
-sessions.main("{FOLDER}", "nginx.service", "/etc/nginx/snippets/web2py_deploy_tls_keys_web2py.conf")
-"""
+sessions.main("{FOLDER}", "%s.service")
+END"""
 
 
 @pytest.fixture
@@ -155,12 +156,16 @@ def version() -> ssl.TLSVersion:
     return ssl.TLSVersion.TLSv1_3
 
 
-@pytest.fixture
-def context(desk: Desk, version: ssl.TLSVersion) -> ssl.SSLContext:
-    """A visitor's, to whom sessions belong."""
+def visitor(desk: Desk, version: ssl.TLSVersion) -> ssl.SSLContext:
     made = ssl.create_default_context(cafile=desk.folder / "shared.pem")
     made.minimum_version = made.maximum_version = version
     return made
+
+
+@pytest.fixture
+def context(desk: Desk, version: ssl.TLSVersion) -> ssl.SSLContext:
+    """That to which sessions belong."""
+    return visitor(desk, version)
 
 
 @pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
@@ -190,7 +195,7 @@ def test_keys_of_tickets_are_other_ones_each_day(
     modes = desk.on_host(f"stat -c '%a %U' {FOLDER} {FOLDER}/chain {FOLDER}/today.key").splitlines()
     assert modes == ["700 root", "600 root", "600 root"]
     # It is tomorrow there already.
-    reloaded(desk.host, f"python3 - <<'END'\n{TOMORROW}END")
+    reloaded(desk.host, TOMORROW % "nginx")
     assert desk.on_host(KEYS).split()[::2][:2] == before[1:]
     assert [resumed(web, context, session)[0] for web in webs] == [True] * 2
     _again, session = resumed(webs[0], context, None)
@@ -247,6 +252,27 @@ def test_keys_can_be_made_anew(
     waited(lambda: not any(resumed(web, context, session)[0] for web in webs), 10)
     _again, session = resumed(webs[0], context, None)
     assert [resumed(web, context, session)[0] for web in webs] == [True] * 2
+
+
+@pytest.mark.parametrize(("front_end", "unit"), [("apache", "apache2"), ("lighttpd", "lighttpd")])
+def test_other_front_ends_know_the_same_key(
+    front_end: str, unit: str, desk: Desk, inventory: str, webs: list[Client], second: Host
+) -> None:
+    """At once, and after midnight; those of before make a whole handshake then."""
+    run = play(desk, inventory, "-e", f"web2py_front_end={front_end}")
+    assert run.status == 0, run.output
+    assert second.run(f"systemctl is-active {unit}").strip() == "active"
+    told = [visitor(desk, version) for version in (ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3)]
+    pairs = [(one, other, context) for one, other in (webs, webs[::-1]) for context in told]
+    before = [resumed(one, context, None)[1] for one, _other, context in pairs]
+    for (one, other, context), session in zip(pairs, before, strict=True):
+        assert [resumed(web, context, session)[0] for web in (other, one) * 3] == [True] * 6
+    for host in (desk.host, second):
+        host.run(TOMORROW % unit)
+    for (one, other, context), session in zip(pairs, before, strict=True):
+        waited(lambda other=other, context=context, session=session: not resumed(other, context, session)[0], 10)
+        _again, new = resumed(one, context, None)
+        assert [resumed(web, context, new)[0] for web in (other, one) * 3] == [True] * 6
 
 
 def test_neither_the_key_nor_a_password_is_shown(webs: list[Client], desk: Desk, second: Host) -> None:

@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The keys of a site's TLS sessions, the same on all its hosts, and other ones each day.
 
-    sessions.py FOLDER UNIT SETTINGS    bring the keys in FOLDER to today; UNIT, which reads SETTINGS, takes new ones in
+    sessions.py FOLDER UNIT    bring the keys in FOLDER to today; UNIT takes new ones in
 
 Each host grows its keys from the same beginning, so nothing travels between them after the first run. FOLDER/chain
 holds an id, the day of a key (since 1970, UTC) and the key, from which those of later days come and no earlier one:
@@ -15,6 +15,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import os
+import struct
 import subprocess
 import sys
 import time
@@ -22,8 +23,6 @@ from pathlib import Path
 from typing import NamedTuple
 
 DAY_SECONDS = 86400
-# Those of today are given out. Clocks of hosts may differ, and what was given yesterday still counts.
-FILES = {"today.key": 0, "yesterday.key": -1, "tomorrow.key": 1}
 
 
 class Chain(NamedTuple):
@@ -52,9 +51,28 @@ class Chain(NamedTuple):
     def derived(self, word: str) -> bytes:
         return hmac.new(self.key, word.encode(), hashlib.sha256).digest()
 
-    def ticket_key(self) -> bytes:
-        """As NGINX wants it: a name of 16 bytes, keys for HMAC and AES of 32 each."""
+    def nginx_key(self) -> bytes:
+        """A name of 16 bytes, keys for HMAC and AES of 32 each."""
         return self.derived("name")[:16] + self.derived("hmac") + self.derived("aes")
+
+    def apache_key(self) -> bytes:
+        """All three of 16 bytes."""
+        return self.derived("name")[:16] + self.derived("hmac")[:16] + self.derived("aes")[:16]
+
+    def lighttpd_key(self) -> bytes:
+        """As NGINX's, after three numbers of the machine's own order: a version, and from when until when it counts."""
+        return struct.pack("=III", 0, 0, (self.day + 2) * DAY_SECONDS) + self.nginx_key()
+
+
+# Which day's each is. All are written whichever front end serves, so that another one finds its own. NGINX knows
+# more than one: clocks of hosts may differ, and what was given yesterday still counts.
+FILES = {
+    "today.key": (0, Chain.nginx_key),
+    "yesterday.key": (-1, Chain.nginx_key),
+    "tomorrow.key": (1, Chain.nginx_key),
+    "apache.key": (0, Chain.apache_key),
+    "lighttpd.key": (0, Chain.lighttpd_key),
+}
 
 
 def replaced(path: Path, content: bytes) -> bool:
@@ -76,19 +94,24 @@ def renew(folder: Path, today: int) -> str:
     chain = Chain.read(path.read_text()).at(today - 1)
     # A clock that was ahead has left the earlier ones behind: they are given up.
     day = max(today, chain.day + 1)
-    for name, days in FILES.items():
-        replaced(folder / name, chain.at(day + days).ticket_key())
+    for name, (days, form) in FILES.items():
+        replaced(folder / name, form(chain.at(day + days)))
     # Last: who is killed before begins again from the same.
     replaced(path, str(chain).encode())
     return f"{chain.name} {day}\n"
 
 
-def main(folder: str, unit: str, settings: str) -> None:
+def known(unit: str) -> bool:
+    """Whether it is installed: who is not yet reads the keys when it starts."""
+    words = ["systemctl", "show", "--property=LoadState", "--value", unit]
+    return subprocess.run(words, check=True, capture_output=True, text=True).stdout.strip() != "not-found"
+
+
+def main(folder: str, unit: str) -> None:
     present, served = renew(Path(folder), int(time.time()) // DAY_SECONDS), Path(folder, "served")
     if served.exists() and served.read_text() == present:
         return
-    # Before there are settings nobody reads the keys, and who begins to gets these.
-    if Path(settings).exists():
+    if known(unit):
         subprocess.run(["systemctl", "try-reload-or-restart", unit], check=True)
     replaced(served, present.encode())
     print("The keys of TLS sessions are those of today")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import struct
 import subprocess
 import time
 from pathlib import Path
@@ -27,7 +28,12 @@ def host(path: Path, chain: str = CHAIN) -> Path:
 
 
 def keys(folder: Path) -> dict[str, bytes]:
+    """NGINX's."""
     return {name: (folder / f"{name}.key").read_bytes() for name in ("yesterday", "today", "tomorrow")}
+
+
+def everything(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.glob("*.key")}
 
 
 def test_keys_are_three_for_root_alone(tmp_path: Path) -> None:
@@ -42,6 +48,17 @@ def test_keys_are_three_for_root_alone(tmp_path: Path) -> None:
     assert keys(folder) == found
 
 
+def test_other_front_ends_have_the_key_of_today_in_their_own_words(tmp_path: Path) -> None:
+    """Apache's AES is of 128 bits. lighttpd gives a key up when its second day begins, whenever the file was read."""
+    folder = host(tmp_path / "one")
+    sessions.renew(folder, TODAY)
+    found, today = everything(folder), keys(folder)["today"]
+    assert found["apache.key"] == today[:16] + today[16:32] + today[48:64]
+    assert found["lighttpd.key"][12:] == today
+    version, since, until = struct.unpack("=3I", found["lighttpd.key"][:12])
+    assert (version, since, until) == (0, 0, (TODAY + 2) * 86400)
+
+
 @pytest.mark.parametrize("steps", [[1], [1, 2, 3], [3], [1, 1, 40]])
 def test_each_host_grows_the_same(tmp_path: Path, steps: list[int]) -> None:
     """Also one that was away for days, and one that joined with what another had by then."""
@@ -51,7 +68,7 @@ def test_each_host_grows_the_same(tmp_path: Path, steps: list[int]) -> None:
     joined = host(tmp_path / "joined", (one / "chain").read_text())
     for folder in (other, joined):
         sessions.renew(folder, TODAY + steps[-1])
-    assert keys(one) == keys(other) == keys(joined)
+    assert everything(one) == everything(other) == everything(joined)
 
 
 def test_a_day_later_each_key_is_a_day_older(tmp_path: Path) -> None:
@@ -70,9 +87,9 @@ def test_a_day_later_each_key_is_a_day_older(tmp_path: Path) -> None:
 def test_a_clock_that_goes_back_leaves_the_keys_alone(tmp_path: Path) -> None:
     folder = host(tmp_path / "one")
     sessions.renew(folder, TODAY + 2)
-    before = keys(folder)
+    before = everything(folder)
     assert sessions.renew(folder, TODAY) == f"a1b2 {TODAY + 2}\n"
-    assert keys(folder) == before
+    assert everything(folder) == before
 
 
 @pytest.mark.parametrize("steps", [0, 1, 2, 3])
@@ -93,7 +110,7 @@ def test_a_run_that_was_killed_is_repeated(tmp_path: Path, monkeypatch: pytest.M
         sessions.renew(folder, TODAY + 5)
     monkeypatch.undo()
     sessions.renew(folder, TODAY + 5)
-    assert keys(folder) == keys(whole)
+    assert everything(folder) == everything(whole)
     assert (folder / "chain").read_text() == (whole / "chain").read_text()
 
 
@@ -101,19 +118,23 @@ class Server:
     """One that is told to take keys in, or cannot."""
 
     def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.folder, self.settings, self.fails, self.day, self.told = folder, folder / "settings", False, TODAY, 0
-        self.settings.touch()
+        self.folder, self.installed, self.fails, self.day, self.told = folder, True, False, TODAY, 0
         monkeypatch.setattr(sessions.subprocess, "run", self.run)
         monkeypatch.setattr(time, "time", lambda: self.day * 86400 + 86399)
 
-    def run(self, words: list[str], check: bool) -> None:
-        assert (words, check) == (["systemctl", "try-reload-or-restart", "nginx.service"], True)
+    def run(self, words: list[str], check: bool, **_more: bool) -> subprocess.CompletedProcess[str]:
+        assert check
+        if words[1] == "show":
+            assert words == ["systemctl", "show", "--property=LoadState", "--value", "nginx.service"]
+            return subprocess.CompletedProcess(words, 0, "loaded\n" if self.installed else "not-found\n")
+        assert words == ["systemctl", "try-reload-or-restart", "nginx.service"]
         if self.fails:
             raise subprocess.CalledProcessError(1, words)
         self.told += 1
+        return subprocess.CompletedProcess(words, 0)
 
     def renewed(self) -> int:
-        sessions.main(str(self.folder), "nginx.service", str(self.settings))
+        sessions.main(str(self.folder), "nginx.service")
         return self.told
 
 
@@ -142,10 +163,8 @@ def test_a_server_that_could_not_be_told_is_told_again(server: Server) -> None:
     assert [server.renewed(), server.renewed()] == [1, 1]
 
 
-def test_who_has_no_settings_yet_is_not_told(server: Server) -> None:
-    server.settings.unlink()
-    assert server.renewed() == 0
-    server.settings.touch()
+def test_who_is_not_installed_yet_is_not_told(server: Server) -> None:
+    server.installed = False
     assert server.renewed() == 0
 
 

@@ -370,9 +370,11 @@ SHARED = {"web2py_tls": {"provider": "provided", "certificate": "/c.pem", "key":
         (SHARED, ["web1", "web2"], True),
         (SHARED, ["web1"], False),
         ({}, ["web1", "web2"], False),
-        ({**SHARED, "web2py_front_end": "apache"}, ["web1", "web2"], False),
+        ({**SHARED, "web2py_front_end": "apache"}, ["web1", "web2"], True),
+        ({**SHARED, "web2py_front_end": "lighttpd"}, ["web1", "web2"], True),
+        ({**SHARED, "web2py_front_end": "none", "web2py_app_server": "gunicorn"}, ["web1", "web2"], False),
     ],
-    ids=["the same certificate", "one host", "certificates of their own", "another front end"],
+    ids=["the same certificate", "one host", "certificates of their own", "Apache", "lighttpd", "no front end"],
 )
 def test_hosts_with_one_certificate_share_the_keys_of_sessions(
     given: dict[str, Any], hosts: list[str], shared: bool
