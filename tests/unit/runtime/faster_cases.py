@@ -55,7 +55,23 @@ WAS: dict[str, Any] = {
     "listdir": compileapp.listdir,
     "place": recfile.generate,
 }
+
+
+def held() -> dict[tuple[str, str], Any]:
+    """What all names of web2py, pydal and yatl stand for, those of their classes as well."""
+    found: dict[tuple[str, str], Any] = {}
+    for module in [name for name in sys.modules if name.partition(".")[0] in ("gluon", "pydal", "yatl")]:
+        for name, thing in list(vars(sys.modules[module]).items()):
+            found[module, name] = thing
+            if isinstance(thing, type):
+                found |= {(module, f"{name}.{word}"): vars(thing)[word] for word in vars(thing)}
+    return found
+
+
+READ = [patch.found(place) for each in faster.PATCHES for place in each.read]
+BEFORE = held()
 TOLD = dict(faster.install("fast"))
+AFTER = held()
 MANY = settings(max_examples=500, deadline=None, suppress_health_check=list(HealthCheck), database=None)
 
 NASTY = st.sampled_from(
@@ -660,6 +676,14 @@ def test_what_is_known_is_not_asked_again(views: Path, monkeypatch: pytest.Monke
         memo.known = {key: (time.monotonic() + 60, answer) for key, (_until, answer) in memo.known.items()}
     with forbidden(compileapp.parse_template, "parse"):
         assert asked() == first
+
+
+def test_all_that_is_replaced_was_read() -> None:
+    """Else another version of it would be replaced, too. Of Python's own functions web2py's names are taken alone."""
+    replaced = {place: thing for place, thing in BEFORE.items() if AFTER[place] is not thing}
+    assert len(replaced) > 12
+    read = [*READ, os.path.exists, os.stat]
+    assert [place for place, thing in replaced.items() if all(thing is not one for one in read)] == []
 
 
 def test_memos_have_bounds(tmp_path: Path) -> None:
