@@ -81,8 +81,11 @@ def _sealed(_seen: Seen, text: str) -> str:
 
 
 def _addresses(_seen: Seen, text: str) -> str:
-    """Where an object lies in memory, as Python shows those without a text of their own."""
-    return re.sub(r"0x[0-9a-f]{8,}\b", "<address>", text)
+    """Where an object lies in memory, as Python shows those without a text of their own.
+
+    Of a Python that is not loaded to just anywhere these are low, from behind its own code.
+    """
+    return re.sub(r"0x[0-9a-f]{6,}\b", "<address>", text)
 
 
 RULES: dict[str, Callable[[Seen, str], str]] = {
