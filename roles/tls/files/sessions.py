@@ -3,7 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The keys of a site's TLS sessions, the same on all its hosts, and other ones each day.
 
-    sessions.py FOLDER UNIT    bring the keys in FOLDER to today; UNIT takes new ones in
+    sessions.py FOLDER UNIT             bring the keys in FOLDER to today; UNIT takes new ones in by a reload
+    sessions.py FOLDER UNIT --watches   UNIT looks at its file by itself
 
 Each host grows its keys from the same beginning, so nothing travels between them after the first run. FOLDER/chain
 holds an id, the day of a key (since 1970, UTC) and the key, from which those of later days come and no earlier one:
@@ -55,32 +56,30 @@ class Chain(NamedTuple):
         """A name of 16 bytes, keys for HMAC and AES of 32 each."""
         return self.derived("name")[:16] + self.derived("hmac") + self.derived("aes")
 
-    def apache_key(self) -> bytes:
-        """All three of 16 bytes."""
-        return self.derived("name")[:16] + self.derived("hmac")[:16] + self.derived("aes")[:16]
-
     def lighttpd_key(self) -> bytes:
         """As NGINX's, after three numbers of the machine's own order: a version, and from when until when it counts."""
         return struct.pack("=III", 0, 0, (self.day + 2) * DAY_SECONDS) + self.nginx_key()
 
 
-# Which day's each is. All are written whichever front end serves, so that another one finds its own. NGINX knows
-# more than one: clocks of hosts may differ, and what was given yesterday still counts.
+# Which day's each is. All are written whichever front end serves, so that another one finds its own. Clocks of hosts may
+# differ, and what was given yesterday still counts: NGINX is told all three, lighttpd keeps what it had.
 FILES = {
     "today.key": (0, Chain.nginx_key),
     "yesterday.key": (-1, Chain.nginx_key),
     "tomorrow.key": (1, Chain.nginx_key),
-    "apache.key": (0, Chain.apache_key),
     "lighttpd.key": (0, Chain.lighttpd_key),
 }
+# Its processes read it, too, where they may enter the folder: new files have the folder's group.
+READ_BY_GROUP = ("lighttpd.key",)
 
 
 def replaced(path: Path, content: bytes) -> bool:
-    """Write a file for root alone, at once; False where it is so already."""
+    """Write a file at once, for root and the readers it has; False where it is so already."""
     if path.exists() and path.read_bytes() == content:
         return False
-    new = path.with_suffix(".new")
-    with open(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
+    new, mode = path.with_suffix(".new"), 0o640 if path.name in READ_BY_GROUP else 0o600
+    new.unlink(missing_ok=True)
+    with open(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb") as file:
         file.write(content)
         file.flush()
         os.fsync(file.fileno())
@@ -101,19 +100,21 @@ def renew(folder: Path, today: int) -> str:
     return f"{chain.name} {day}\n"
 
 
-def known(unit: str) -> bool:
-    """Whether it is installed: who is not yet reads the keys when it starts."""
+def installed(unit: str) -> bool:
+    """Who is not yet reads the keys when it starts; who is masked until its settings are there, too."""
     words = ["systemctl", "show", "--property=LoadState", "--value", unit]
-    return subprocess.run(words, check=True, capture_output=True, text=True).stdout.strip() != "not-found"
+    return subprocess.run(words, check=True, capture_output=True, text=True).stdout.strip() == "loaded"
 
 
-def main(folder: str, unit: str) -> None:
-    present, served = renew(Path(folder), int(time.time()) // DAY_SECONDS), Path(folder, "served")
-    if served.exists() and served.read_text() == present:
+def main(folder: str, unit: str, watches: str = "") -> None:
+    present, path = renew(Path(folder), int(time.time()) // DAY_SECONDS), Path(folder, "served")
+    served = path.read_text() if path.exists() else ""
+    if served == present:
         return
-    if known(unit):
+    # Another chain: the former keys are to count no more.
+    if (not watches or served.split()[:1] != present.split()[:1]) and installed(unit):
         subprocess.run(["systemctl", "try-reload-or-restart", unit], check=True)
-    replaced(served, present.encode())
+    replaced(path, present.encode())
     print("The keys of TLS sessions are those of today")
 
 

@@ -43,20 +43,19 @@ def test_keys_are_three_for_root_alone(tmp_path: Path) -> None:
     assert {len(key) for key in found.values()} == {80} and len(set(found.values())) == 3
     # Nor has one a part of another.
     assert len({key[start : start + 16] for key in found.values() for start in range(0, 80, 16)}) == 15
-    assert {path.stat().st_mode & 0o777 for path in folder.glob("*.key")} == {0o600}
+    assert {(folder / f"{name}.key").stat().st_mode & 0o777 for name in found} == {0o600}
     sessions.renew(folder, TODAY)
     assert keys(folder) == found
 
 
-def test_other_front_ends_have_the_key_of_today_in_their_own_words(tmp_path: Path) -> None:
-    """Apache's AES is of 128 bits. lighttpd gives a key up when its second day begins, whenever the file was read."""
+def test_lighttpd_has_the_key_of_today_in_its_own_words(tmp_path: Path) -> None:
+    """It gives a key up when its second day begins. Its processes may read it, where they may enter the folder."""
     folder = host(tmp_path / "one")
     sessions.renew(folder, TODAY)
-    found, today = everything(folder), keys(folder)["today"]
-    assert found["apache.key"] == today[:16] + today[16:32] + today[48:64]
-    assert found["lighttpd.key"][12:] == today
-    version, since, until = struct.unpack("=3I", found["lighttpd.key"][:12])
-    assert (version, since, until) == (0, 0, (TODAY + 2) * 86400)
+    found = (folder / "lighttpd.key").read_bytes()
+    assert found[12:] == keys(folder)["today"]
+    assert struct.unpack("=3I", found[:12]) == (0, 0, (TODAY + 2) * 86400)
+    assert (folder / "lighttpd.key").stat().st_mode & 0o777 == 0o640
 
 
 @pytest.mark.parametrize("steps", [[1], [1, 2, 3], [3], [1, 1, 40]])
@@ -118,7 +117,7 @@ class Server:
     """One that is told to take keys in, or cannot."""
 
     def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.folder, self.installed, self.fails, self.day, self.told = folder, True, False, TODAY, 0
+        self.folder, self.state, self.fails, self.day, self.told = folder, "loaded", False, TODAY, 0
         monkeypatch.setattr(sessions.subprocess, "run", self.run)
         monkeypatch.setattr(time, "time", lambda: self.day * 86400 + 86399)
 
@@ -126,15 +125,15 @@ class Server:
         assert check
         if words[1] == "show":
             assert words == ["systemctl", "show", "--property=LoadState", "--value", "nginx.service"]
-            return subprocess.CompletedProcess(words, 0, "loaded\n" if self.installed else "not-found\n")
+            return subprocess.CompletedProcess(words, 0, f"{self.state}\n")
         assert words == ["systemctl", "try-reload-or-restart", "nginx.service"]
         if self.fails:
             raise subprocess.CalledProcessError(1, words)
         self.told += 1
         return subprocess.CompletedProcess(words, 0)
 
-    def renewed(self) -> int:
-        sessions.main(str(self.folder), "nginx.service")
+    def renewed(self, *words: str) -> int:
+        sessions.main(str(self.folder), "nginx.service", *words)
         return self.told
 
 
@@ -163,9 +162,19 @@ def test_a_server_that_could_not_be_told_is_told_again(server: Server) -> None:
     assert [server.renewed(), server.renewed()] == [1, 1]
 
 
-def test_who_is_not_installed_yet_is_not_told(server: Server) -> None:
-    server.installed = False
+@pytest.mark.parametrize("state", ["not-found", "masked"])
+def test_who_is_not_installed_yet_is_not_told(server: Server, state: str) -> None:
+    server.state = state
     assert server.renewed() == 0
+
+
+def test_who_looks_at_the_file_by_itself_is_told_of_another_chain_only(server: Server) -> None:
+    """Of keys that somebody has seen none is to count any more."""
+    assert server.renewed("--watches") == 1
+    server.day += 1
+    assert server.renewed("--watches") == 1
+    (server.folder / "chain").write_text(CHAIN.replace("a1b2", "c3d4"))
+    assert server.renewed("--watches") == 2
 
 
 @pytest.mark.parametrize("text", ["", "a 1", "a day 00", f"a 1 {'x' * 64}"])

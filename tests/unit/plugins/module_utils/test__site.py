@@ -370,7 +370,7 @@ SHARED = {"web2py_tls": {"provider": "provided", "certificate": "/c.pem", "key":
         (SHARED, ["web1", "web2"], True),
         (SHARED, ["web1"], False),
         ({}, ["web1", "web2"], False),
-        ({**SHARED, "web2py_front_end": "apache"}, ["web1", "web2"], True),
+        ({**SHARED, "web2py_front_end": "apache"}, ["web1", "web2"], False),
         ({**SHARED, "web2py_front_end": "lighttpd"}, ["web1", "web2"], True),
         ({**SHARED, "web2py_front_end": "none", "web2py_app_server": "gunicorn"}, ["web1", "web2"], False),
     ],
