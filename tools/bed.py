@@ -77,8 +77,10 @@ SHARES = {
 SIOCSIFHWADDR, ARPHRD_ETHER, SET_BY_USER = 0x8924, 1, "3"
 SSH_OPTIONS = (
     "-o BatchMode=yes -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null -o LogLevel=ERROR"
-    " -o ConnectTimeout=10"
+    " -o ConnectTimeout=60"
 )
+# What ssh ends with where it is ssh that failed.
+SSH_FAILED = 255
 
 
 def podman(*arguments: str | Path, check: bool = True) -> str:
@@ -211,10 +213,10 @@ class Host:
         return f"ssh -i {shlex.quote(str(KEY))} {SSH_OPTIONS} root@{self.ip}"
 
     def run(self, command: str, *, check: bool = True) -> str:
-        """Run a shell command on the host and return what it prints."""
+        """Run a shell command on the host and return what it prints. A host that was not reached is always a problem."""
         argv = [*shlex.split(self.ssh_command), command]
         result = subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
-        if check and result.returncode:
+        if result.returncode == SSH_FAILED or (check and result.returncode):
             raise Problem(f"{result.stderr.strip()}\nFailed on {self.name}: {command}")
         return result.stdout
 
