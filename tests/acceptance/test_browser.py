@@ -41,24 +41,29 @@ class Browser:
         )
 
     def open(self, *options: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [
-                program("chromium", "chromium-browser", "google-chrome"),
-                "--headless=new",
-                "--no-sandbox",  # its own sandbox needs what a container of CI does not give; the page is ours
-                "--disable-gpu",
-                "--disable-dev-shm-usage",
-                "--enable-logging=stderr",
-                f"--user-data-dir={self.home}/profile",
-                f"--host-resolver-rules={self.rules}",
-                *options,
-                self.url,
-            ],
-            env={"HOME": str(self.home), "PATH": "/usr/bin:/bin"},
-            capture_output=True,
-            text=True,
-            timeout=90,
-        )
+        command = [
+            program("chromium", "chromium-browser", "google-chrome"),
+            "--headless=new",
+            "--no-sandbox",  # its own sandbox needs what a container of CI does not give; the page is ours
+            "--disable-gpu",
+            "--disable-dev-shm-usage",
+            # It asks the site and nobody else.
+            "--disable-background-networking",
+            "--disable-component-update",
+            "--no-first-run",
+            "--enable-logging=stderr",
+            f"--log-net-log={self.home}/net.json",
+            f"--user-data-dir={self.home}/profile",
+            f"--host-resolver-rules={self.rules}",
+            *options,
+            self.url,
+        ]
+        environment = {"HOME": str(self.home), "PATH": "/usr/bin:/bin"}
+        try:
+            return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=90)
+        except subprocess.TimeoutExpired as error:
+            told = (self.home / "net.json").read_text()[-4000:] if (self.home / "net.json").exists() else "no net log"
+            pytest.fail(f"no page after {error.timeout} s: {error.stdout!r}\n{error.stderr!r}\n{told}")
 
 
 @pytest.fixture
