@@ -213,7 +213,7 @@ class Host:
         return f"ssh -i {shlex.quote(str(KEY))} {SSH_OPTIONS} root@{self.ip}"
 
     def run(self, command: str, *, check: bool = True) -> str:
-        """Run a shell command on the host and return what it prints. A host that was not reached is always a problem."""
+        """Run a shell command on the host and return what it prints; a host that was not reached is a problem."""
         argv = [*shlex.split(self.ssh_command), command]
         result = subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
         if result.returncode == SSH_FAILED or (check and result.returncode):

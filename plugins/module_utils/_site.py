@@ -36,8 +36,8 @@ from ansible_collections.web2py.deploy.plugins.module_utils._versions import req
 
 WEB2PY_VERSION = {"git": "v3.3.3", "pypi": "2.26.1"}
 WEB2PY_URL = "https://github.com/web2py/web2py.git"
-# Front ends that can be given the keys of their tickets. Apache's own way is no way: mod_ssl 2.4 points to where in memory
-# the key for signatures was while it read the file (its trunk has mended that; seen in 2.4.71 of Debian 12).
+# Front ends that can be given the keys of their tickets. Apache's own way is no way: mod_ssl 2.4 points to where in
+# memory the key for signatures was while it read the file (its trunk has mended that; seen in 2.4.71 of Debian 12).
 TAKE_KEYS = ("nginx", "lighttpd")
 
 

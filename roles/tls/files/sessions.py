@@ -61,8 +61,8 @@ class Chain(NamedTuple):
         return struct.pack("=III", 0, 0, (self.day + 2) * DAY_SECONDS) + self.nginx_key()
 
 
-# Which day's each is. All are written whichever front end serves, so that another one finds its own. Clocks of hosts may
-# differ, and what was given yesterday still counts: NGINX is told all three, lighttpd keeps what it had.
+# Which day's each is. All are written whichever front end serves, so that another one finds its own. Clocks of hosts
+# may differ, and what was given yesterday still counts: NGINX is told all three, lighttpd keeps what it had.
 FILES = {
     "today.key": (0, Chain.nginx_key),
     "yesterday.key": (-1, Chain.nginx_key),
