@@ -79,7 +79,9 @@ def replaced(path: Path, content: bytes) -> bool:
         return False
     new, mode = path.with_suffix(".new"), 0o640 if path.name in READ_BY_GROUP else 0o600
     new.unlink(missing_ok=True)
-    with open(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb") as file:
+    with open(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+        # Whatever the umask.
+        os.fchmod(file.fileno(), mode)
         file.write(content)
         file.flush()
         os.fsync(file.fileno())

@@ -51,7 +51,11 @@ def test_keys_are_three_for_root_alone(tmp_path: Path) -> None:
 def test_lighttpd_has_the_key_of_today_in_its_own_words(tmp_path: Path) -> None:
     """It gives a key up when its second day begins. Its processes may read it, where they may enter the folder."""
     folder = host(tmp_path / "one")
-    sessions.renew(folder, TODAY)
+    umask = os.umask(0o077)
+    try:
+        sessions.renew(folder, TODAY)
+    finally:
+        os.umask(umask)
     found = (folder / "lighttpd.key").read_bytes()
     assert found[12:] == keys(folder)["today"]
     assert struct.unpack("=3I", found[:12]) == (0, 0, (TODAY + 2) * 86400)
