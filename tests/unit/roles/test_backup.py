@@ -11,6 +11,7 @@ import sqlite3
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -97,6 +98,15 @@ else:
 
 USER = pwd.getpwuid(os.geteuid()).pw_name
 STORAGE = "applications/shop/databases/storage.sqlite"
+
+
+@pytest.fixture(autouse=True)
+def umask() -> Iterator[None]:
+    """What writes copies takes a umask of its own, in a process that ends with it."""
+    before = os.umask(0o022)
+    os.umask(before)
+    yield
+    os.umask(before)
 
 
 @pytest.fixture
