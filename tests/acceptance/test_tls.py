@@ -73,6 +73,22 @@ def test_who_comes_back_goes_on_with_his_handshake(version: ssl.TLSVersion, secu
     assert [resumed(secure, context, session)[0] for _visit in range(8)] == [True] * 8
 
 
+def test_a_new_visitor_gets_one_ticket(secure: Client) -> None:
+    """Each costs the handshake a tenth more; who comes back gets a new one. Python tells of them nowhere else."""
+    context, came = trusting(secure), []
+    context.minimum_version = ssl.TLSVersion.TLSv1_3
+
+    def told(_sock: Any, _direction: str, _version: Any, _content: Any, kind: Any, _data: bytes) -> None:
+        came.append(getattr(kind, "name", kind))
+
+    context._msg_callback = told  # type: ignore[attr-defined]
+    session = None
+    for _visit in range(3):
+        _again, session = resumed(secure, context, session)
+        assert came.count("NEWSESSION_TICKET") == 1
+        came.clear()
+
+
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
 @pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1, ssl.TLSVersion.TLSv1_1])
 def test_old_versions_are_refused(version: ssl.TLSVersion, secure: Client, site: Site) -> None:
