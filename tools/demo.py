@@ -1,6 +1,7 @@
 """The demo: one bare Debian 12 host, the example inventory, site.yml, and what the running site says about itself.
 
-`up` again changes nothing. `down` removes the host, its network, the line in /etc/hosts and the folder .demo.
+`up` again changes nothing, and keeps what somebody wrote into the inventory, except the host's own row. `down` removes
+the host, its network, the line in /etc/hosts and the folder .demo, the inventory in it too.
 """
 
 from __future__ import annotations
@@ -137,7 +138,8 @@ def prepare(demo: Demo) -> Host:
     host = Bed(demo.purpose).up([Host("web1", "bookworm", "bare")])[0]
     demo.folder.mkdir(parents=True, exist_ok=True)
     set_hosts_line(demo, host.ip)
-    inventory.write(demo.inventory, [host], host_choices={host.name: {"web2py_domain": demo.domain}})
+    # The name goes with the line in /etc/hosts; all else is the visitor's to change.
+    inventory.write(demo.inventory, [host], host_choices={host.name: {"web2py_domain": demo.domain}}, keep=True)
     return host
 
 
@@ -192,7 +194,7 @@ def summary(demo: Demo, host: Host, site: dict[str, Any], ca_file: Path, changed
             f"          http answers {plain.status}, go to {plain.location}: nothing is served in clear",
             f"          any other host name: {status(host.ip, host.ip)}",
             "",
-            "  Next    change a choice and run it again:",
+            "  Next    change a choice (but the name) and run it again:",
             f"            $EDITOR {folder}/inventory/group_vars/web2py_web/1_example.yml",
             f"            .venv/bin/ansible-playbook -i {folder}/inventory site.yml",
             f"          look into the host: python3 tools/bed.py ssh --purpose {demo.purpose} {host.name}",

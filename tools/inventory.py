@@ -27,13 +27,19 @@ def write(
     group: str = GROUP,
     choices: Mapping[str, Any] | None = None,
     host_choices: Mapping[str, Mapping[str, Any]] | None = None,
+    keep: bool = False,
 ) -> Path:
-    """Write the inventory afresh and return its folder. Choices go over the example's, those of a host over both."""
-    shutil.rmtree(folder, ignore_errors=True)
+    """Write the inventory afresh and return its folder. Choices go over the example's, those of a host over both.
+
+    With `keep` what somebody wrote into it stays: only the hosts are written again.
+    """
+    if not keep:
+        shutil.rmtree(folder, ignore_errors=True)
     source = ROOT / "inventories" / example / "group_vars"
     variables = folder / "group_vars" / group
-    variables.mkdir(parents=True)
-    shutil.copy(source / f"{group}.yml", variables / "1_example.yml")
+    variables.mkdir(parents=True, exist_ok=True)
+    if not (variables / "1_example.yml").exists():
+        shutil.copy(source / f"{group}.yml", variables / "1_example.yml")
     if choices:
         (variables / "2_choices.yml").write_text(yaml.safe_dump(dict(choices)))
     rows = {host.name: {**host.inventory(), **(host_choices or {}).get(host.name, {})} for host in hosts}

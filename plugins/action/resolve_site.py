@@ -92,8 +92,10 @@ class ActionModule(ActionBase):
     def _certificate(self, choices: dict[str, Any], site_names: list[str]) -> list[Problem]:
         """What is wrong with a provided certificate, asked before anything changes."""
         tls = choices.get("web2py_tls")
-        paths = [tls.get("certificate"), tls.get("key")] if isinstance(tls, dict) else []
-        if not all(paths) or tls.get("provider") != "provided":
+        if not isinstance(tls, dict) or tls.get("provider") != "provided":
+            return []
+        paths = [tls.get("certificate"), tls.get("key")]
+        if not all(paths):
             return []
         texts, problems = [], []
         for name, path in zip(("certificate", "key"), paths):
@@ -115,7 +117,7 @@ class ActionModule(ActionBase):
         """What is wrong with the file that certifies a private authority, asked before anything changes."""
         tls = choices.get("web2py_tls")
         path = tls.get("ca_bundle") if isinstance(tls, dict) else None
-        if not path:
+        if not path or not isinstance(path, str):
             return []
         try:
             text = Path(path).read_text(encoding="utf-8", errors="replace")
@@ -128,13 +130,13 @@ class ActionModule(ActionBase):
     def _package(self, choices: dict[str, Any]) -> list[Problem]:
         """What is wrong with the file of a package, asked before anything changes."""
         package, variable = choices.get("web2py_cherokee_package"), "web2py_cherokee_package"
-        if choices.get("web2py_front_end") != "cherokee" or not isinstance(package, dict) or not package.get("path"):
+        path = package.get("path") if isinstance(package, dict) else None
+        if choices.get("web2py_front_end") != "cherokee" or not path or not isinstance(path, str):
             return []
         try:
-            found = file_sha256(package["path"])
+            found = file_sha256(path)
         except OSError:
-            fault = "cannot be read here"
-            return [Problem(f"{variable}.path", repr(package["path"]), fault, "Give a file that is there")]
+            return [Problem(f"{variable}.path", repr(path), "cannot be read here", "Give a file that is there")]
         if found == package.get("sha256"):
             return []
         fault = f"is not the checksum of the file, which has {found}"

@@ -63,6 +63,10 @@ def test_the_status_says_that_it_is_healthy(runs: list[Run]) -> None:
     assert "web2py: healthy" in runs[2].output and "answers 200" in runs[2].output, runs[2].output
 
 
+def test_no_group_is_missed_that_nobody_needs(runs: list[Run]) -> None:
+    assert not [run.output for run in runs if "Could not match" in run.output]
+
+
 def test_a_second_run_changes_nothing(runs: list[Run], desk: Desk) -> None:
     again = desk.ansible(*COMMANDS[2].split())
     assert (again.status, again.changed) == (0, 0), again.output
