@@ -113,9 +113,9 @@ TLS = {
         "ECDHE-RSA-CHACHA20-POLY1305",
     ),
     "curves": ("X25519", "prime256v1", "secp384r1"),
-    # Of TLS 1.3, for each new visitor. OpenSSL's two are for two connections at once; each is a tenth of the handshake.
-    "tickets": 1,
 }
+# Of TLS 1.3, for each new visitor. OpenSSL's two are for two connections at once; each is a tenth of the handshake.
+TLS_TICKETS = 1
 # The curve that OpenSSL knows from 3.5 on.
 TLS_CURVE_OF_TODAY = "X25519MLKEM768"
 YEAR = 31536000
@@ -239,7 +239,7 @@ def policy(choices: Mapping[str, Any], applications: Iterable[str], curve_of_tod
             "protocols": list(TLS["protocols"]),
             "ciphers": list(TLS["ciphers"]),
             "curves": curves,
-            "tickets": TLS["tickets"],
+            "tickets": TLS_TICKETS,
         },
     }
 

@@ -120,6 +120,12 @@ def validate(
     return result, problems
 
 
+def _example(option: Mapping[str, Any], value: Any) -> str:
+    """The mapping that a bare word was meant for, or nothing."""
+    keys = [key for key, row in option.get("options", {}).items() if value in row.get("choices", ())]
+    return f"{{{keys[0]}: {value}}}" if keys else ""
+
+
 def _value(variable: str, option: Mapping[str, Any], value: Any) -> tuple[Any, list[Problem]]:
     kind = option.get("type", "str")
     secret = bool(option.get("no_log"))
@@ -127,9 +133,10 @@ def _value(variable: str, option: Mapping[str, Any], value: Any) -> tuple[Any, l
         value = _converted(kind, value)
     except TypeError:
         number = kind in ("str", "path") and isinstance(value, (int, float))
-        remedy = (
-            "Quote it, because YAML changes a number or a yes before it is read" if number else f"Give {_WORDS[kind]}"
-        )
+        example = _example(option, value) if kind == "dict" else ""
+        remedy = f"Give {example or _WORDS[kind]}"
+        if number:
+            remedy = "Quote it, because YAML changes a number or a yes before it is read"
         return value, [Problem(variable, shown(value, secret), f"must be {_WORDS[kind]}", remedy)]
     if "choices" in option and value not in option["choices"]:
         words = [str(word) for word in option["choices"]]

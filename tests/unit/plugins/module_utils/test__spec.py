@@ -65,6 +65,15 @@ def test_a_default_can_be_left_out() -> None:
     assert "name" not in validate(OPTIONS, {}, defaults=False)[0]
 
 
+@pytest.mark.parametrize(
+    "kind, value, remedy",
+    [("dict", "acme", "{provider: acme}"), ("dict", "x", "a mapping (key: value)"), ("list", "acme", "a list")],
+)
+def test_a_bare_word_is_shown_where_it_belongs(kind: str, value: str, remedy: str) -> None:
+    options = {"tls": {"type": kind, "options": {"days": {"type": "int"}, "provider": {"choices": ["none", "acme"]}}}}
+    assert [problem.remedy for problem in validate(options, {"tls": value})[1]] == [f"Give {remedy}"]
+
+
 def test_a_secret_is_never_shown() -> None:
     assert "hunter2" not in str(validate(OPTIONS, {"secret": ["hunter2"]})[1])
 
